@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The module linker: native code loaded into a running program, with its virtual variables where every instance
+ * mirrors them (FreeBSD's kld(4), sys/module.h, sys/linker.h).
+ *
+ * A module is a relocatable object (`ld -r`).  The essay is at the top of src/kld/kld.c.
+ *
+ * Threads: loads and unloads are made by one thread at a time, with all workers stopped.
+ */
+#ifndef UVNET_MODULE_H
+#define UVNET_MODULE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uvnet/err.h>
+#include <uvnet/sysinit.h>
+
+/* ---- A module's source: what it is, what it needs ---- */
+
+struct module;
+typedef struct module *module_t;
+
+typedef enum modeventtype { MOD_LOAD, MOD_UNLOAD, MOD_SHUTDOWN, MOD_QUIESCE } modeventtype_t;
+typedef int (*modeventhand_t)(module_t, int /* modeventtype_t */, void *);
+
+/* FreeBSD's DECLARE_MODULE data.  evhand returns 0 or an errno, positive as there; it may be NULL. */
+typedef struct moduledata {
+	const char *name;
+	modeventhand_t evhand;
+	void *priv;
+} moduledata_t;
+
+enum mod_metadata_type { MDT_DEPEND = 1, MDT_MODULE = 2, MDT_VERSION = 3 };
+
+struct mod_metadata {
+	int md_type;
+	const char *md_cval;	/* the module's name; for MDT_DEPEND the name of what it needs */
+	const moduledata_t *md_data;	/* MDT_MODULE */
+	int md_min, md_preferred, md_max;	/* MDT_DEPEND; MDT_VERSION in md_min */
+	unsigned md_sub, md_order;	/* MDT_MODULE: when MOD_LOAD is called among the SYSINITs */
+};
+
+#define MODULE_METADATA_ENTRY(uniq, ...) \
+	static const struct mod_metadata uniq = { __VA_ARGS__ }; \
+	static const struct mod_metadata *const uniq##_ptr \
+	    __attribute__((section("set_modmetadata_set"), used)) = &uniq
+
+#define DECLARE_MODULE(name, data, sub, order) \
+	MODULE_METADATA_ENTRY(_md_##name, .md_type = MDT_MODULE, .md_cval = #name, .md_data = &(data), \
+	    .md_sub = (sub), .md_order = (order))
+#define MODULE_VERSION(name, version) \
+	MODULE_METADATA_ENTRY(_mv_##name, .md_type = MDT_VERSION, .md_cval = #name, .md_min = (version))
+#define MODULE_DEPEND(name, mdepend, vmin, vpref, vmax) \
+	MODULE_METADATA_ENTRY(_md_##name##_on_##mdepend, .md_type = MDT_DEPEND, .md_cval = #mdepend, \
+	    .md_min = (vmin), .md_preferred = (vpref), .md_max = (vmax))
+
+/* ---- The program's side ---- */
+
+struct linker_file;
+typedef struct linker_file *linker_file_t;
+
+/*
+ * Make the program itself the first linker file: its parts of the sets become template regions (with the pointers
+ * that its own relocations name), its constructors run.  After vset_window_init(), dpcpu_init(), vnet_init().
+ * `name` as kldstat shows it.  kld_fini() unloads all in reverse.
+ */
+int kld_init(const char *name, struct uverr *err);
+void kld_fini(void);
+
+/*
+ * Load a module: read, check, place, relocate, copy its variables into every live instance, register with the
+ * unwinder, run its constructors.  What it depends on and is not there is loaded first, as NAME.ko from the same
+ * folder.  It is there whole, or not at all.  `path`: a file.
+ * Errors: -ENOEXEC (not a module, broken; the sentence has the offset or the section), -EEXIST, -ENOENT (file,
+ * or an unknown symbol, by name), -ENOSPC (does not fit in the space left), or what a constructor returned.
+ */
+int kld_load(const char *path, linker_file_t *file, struct uverr *err);
+
+/*
+ * Unload: destructors in every stack, then its own, then its memory.  Errors: -EBUSY while another module needs it,
+ * or its MOD_QUIESCE or MOD_UNLOAD refuses.
+ */
+int kld_unload(linker_file_t file, struct uverr *err);
+
+/* A loaded file by name ("inet.ko" or "inet"), or NULL. */
+linker_file_t kld_find(const char *name);
+
+/* The address of a global symbol of that file, or NULL. */
+void *kld_lookup(linker_file_t file, const char *symbol);
+
+struct kld_info {
+	int id, refs;
+	uintptr_t address;	/* of its code; 0 for the program */
+	size_t size;		/* of code and private data */
+	size_t vnet_size, pcpu_size;	/* of its parts of the two sets */
+	const char *name, *path;	/* valid as long as the file is loaded */
+};
+
+/* Files in the order of their loads: kld_next(NULL) is the program, and NULL ends. */
+linker_file_t kld_next(linker_file_t file);
+void kld_getinfo(linker_file_t file, struct kld_info *info);
+
+/*
+ * Name what an address belongs to, of the program or a module: code or a variable.  Async-signal-safe.
+ * Returns the symbol's name or NULL; *file_name, *offset from the symbol.  A template's address names its variable.
+ */
+const char *kld_symbolize(uintptr_t addr, const char **file_name, uintptr_t *offset);
+
+/*
+ * Install the handler for faults: an access to a virtual variable outside any stack is explained on standard error
+ * (variable, module, read or write, place), then the signal has its default effect.  Once, after kld_init().
+ */
+int kld_fault_init(struct uverr *err);
+
+#endif

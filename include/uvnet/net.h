@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The network stack's programming interface: inet.ko for modules and for the host.
+ *
+ * Interfaces (FreeBSD's ifnet(9)), their cloners, and sockets (FreeBSD's socket(9)) of the current stack.  A module
+ * calls these functions by name and depends on `inet`.  The host finds them in `inet_kpi`, the one symbol of
+ * inet.ko that it looks up.
+ *
+ * Every function here works on the current stack (curvnet) and is called on its worker; everything it makes
+ * belongs to that stack and is gone with it at the latest.  Nothing blocks.  Errors are negative errnos.
+ * Addresses are in network byte order, as in <netinet/in.h>.
+ */
+#ifndef UVNET_NET_H
+#define UVNET_NET_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <uvnet/netisr.h>
+
+/* ---- Interfaces ---- */
+
+#define IFNAMSIZ_UV 16
+
+struct ifnet;
+
+/* Sends the packet, or drops it; takes it over in any case.  0 or a negative errno (-ENOBUFS, -ENETDOWN). */
+typedef int if_transmit_fn_t(struct ifnet *ifp, struct pkt *p);
+
+/* Sees every packet that an interface receives (PKT_IN) or sends (PKT_OUT); may not keep or change it. */
+enum if_tap_dir { IF_TAP_IN, IF_TAP_OUT };
+typedef void if_tap_fn_t(void *arg, const struct pkt *p, enum if_tap_dir dir);
+
+/* An interface that is not attached yet; name at most 15 bytes, unique in the stack (-EEXIST). */
+int if_alloc(const char *name, struct ifnet **ifp);
+void if_free(struct ifnet *ifp);
+
+const char *if_name(const struct ifnet *ifp);
+void if_setsoftc(struct ifnet *ifp, void *softc);
+void *if_getsoftc(const struct ifnet *ifp);
+void if_settransmitfn(struct ifnet *ifp, if_transmit_fn_t *fn);
+struct vnet *if_getvnet(const struct ifnet *ifp);
+
+/*
+ * The interface is Ethernet with that address, and up.  ether_ifdetach() stops all traffic on it: its transmit
+ * function is not called again.
+ */
+int ether_ifattach(struct ifnet *ifp, const uint8_t mac[6]);
+void ether_ifdetach(struct ifnet *ifp);
+
+/* A packet came in; takes it over.  In the interface's stack. */
+void if_input(struct ifnet *ifp, struct pkt *p);
+
+/* The carrier.  A link that is down neither sends nor receives; TCP connections over it live on their timers. */
+enum { LINK_STATE_DOWN = 1, LINK_STATE_UP = 2 };
+void if_link_state_change(struct ifnet *ifp, int link_state);
+int if_getlinkstate(const struct ifnet *ifp);
+
+/* Attach a watcher (one an interface; NULL takes it off).  FreeBSD's bpf(9) tap. */
+void if_settap(struct ifnet *ifp, if_tap_fn_t *fn, void *arg);
+
+/*
+ * Whether outgoing packets need their checksums filled in and incoming ones checked.  Off after ether_ifattach()
+ * for an interface whose packets never leave the process (it says PKT_CSUM_VALID); a watcher that writes a capture
+ * turns it on.
+ */
+void if_setchecksums(struct ifnet *ifp, int on);
+
+/* An IPv4 address with its prefix's length; one an interface.  -EADDRINUSE, -EINVAL. */
+int if_addaddr(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
+
+/* Interfaces of the current stack by name; all, in the order of their making: if_next(NULL) is the first. */
+struct ifnet *ifunit(const char *name);
+struct ifnet *if_next(const struct ifnet *ifp);
+
+struct if_data {
+	uint64_t ifi_ipackets, ifi_ibytes, ifi_iqdrops, ifi_opackets, ifi_obytes, ifi_oqdrops;
+	struct in_addr addr;	/* 0.0.0.0: none */
+	unsigned prefixlen, mtu;
+	int link_state;
+	uint8_t mac[6];
+};
+void if_getdata(const struct ifnet *ifp, struct if_data *data);
+
+/* ---- Cloners: kinds of interfaces, registered in every stack by a module's VNET_SYSINIT ---- */
+
+struct if_clone {
+	const char *ifc_name;	/* "epair" */
+	/* Make an interface of that name; params are the kind's own (uvnet/if_epair.h). */
+	int (*ifc_create)(const struct if_clone *ifc, const char *name, const void *params, struct ifnet **ifp);
+	void (*ifc_destroy)(const struct if_clone *ifc, struct ifnet *ifp);
+};
+
+/* The structure stays the module's.  -EEXIST.  Detaching destroys the interfaces of that kind in the stack. */
+int if_clone_attach(const struct if_clone *ifc);
+void if_clone_detach(const struct if_clone *ifc);
+
+/* Make and destroy by the kind's name.  -ENOENT: no such kind (is its module loaded?), or what it returned. */
+int if_clone_create(const char *kind, const char *name, const void *params, struct ifnet **ifp);
+int if_clone_destroy(struct ifnet *ifp);
+
+/* ---- Sockets: event-driven, never blocking ---- */
+
+struct socket;
+
+/*
+ * Something changed on the socket: look at sostate().  Called from inside the stack: it may call so* functions of
+ * this and other sockets, but not soclose() or soabort() of this one.
+ */
+typedef void so_upcall_t(struct socket *so, void *arg);
+
+/* A TCP socket: dom AF_INET, type SOCK_STREAM, proto 0 or IPPROTO_TCP.  -EPROTONOSUPPORT, -ENOMEM. */
+int socreate(int dom, struct socket **so, int type, int proto);
+void soupcall_set(struct socket *so, so_upcall_t *upcall, void *arg);
+
+/* INADDR_ANY and port 0 as usual.  -EADDRINUSE, -EADDRNOTAVAIL. */
+int sobind(struct socket *so, const struct sockaddr_in *sin);
+
+/* Listen; soaccept() hands out connections one by one, -EAGAIN when there is none. */
+int solisten(struct socket *so, int backlog);
+int soaccept(struct socket *so, struct socket **conn, struct sockaddr_in *peer);
+
+/* Begin to connect: 0 and SO_CONNECTED later, or sostate() SO_ERROR with soerror(). */
+int soconnect(struct socket *so, const struct sockaddr_in *sin);
+
+/* Copy in as much as fits the send buffer: bytes taken, or -EAGAIN, -EPIPE, -ECONNRESET, -ENOTCONN. */
+ssize_t sosend(struct socket *so, const void *buf, size_t len);
+
+/*
+ * What has been received and is not consumed: fills at most `niov` pieces, returns how many; their bytes stay valid
+ * until soconsume() opens the window by `len` and lets them go.  soreceive() is both with a copy: bytes, 0 at the
+ * end of the stream, -EAGAIN, -ECONNRESET.
+ */
+int sopeek(struct socket *so, struct iovec *iov, int niov);
+void soconsume(struct socket *so, size_t len);
+ssize_t soreceive(struct socket *so, void *buf, size_t len);
+
+/* No more will be sent (a FIN after what is buffered). */
+int soshutdown(struct socket *so);
+
+/*
+ * Close: what is buffered is still delivered by the stack, the structure is gone.  soabort() resets the connection.
+ * No upcall comes afterwards.  A listening socket takes its unaccepted connections with it.
+ */
+void soclose(struct socket *so);
+void soabort(struct socket *so);
+
+enum so_state {
+	SO_CONNECTED = 0x1,	/* the handshake is through */
+	SO_READABLE = 0x2,	/* bytes to receive, a connection to accept, or the end of the stream */
+	SO_WRITABLE = 0x4,	/* room in the send buffer */
+	SO_EOF = 0x8,		/* the peer sent its FIN and everything before it was consumed */
+	SO_DRAINED = 0x10,	/* everything sent was acknowledged */
+	SO_ERROR = 0x20,	/* dead: soerror() says why */
+};
+unsigned sostate(const struct socket *so);
+int soerror(const struct socket *so);
+size_t sospace(const struct socket *so);	/* bytes that sosend() would take now */
+int sogetsockname(const struct socket *so, struct sockaddr_in *sin);
+int sogetpeername(const struct socket *so, struct sockaddr_in *sin);
+
+/* ---- The host's view: the same functions, by one symbol ---- */
+
+#define INET_KPI_VERSION 1
+
+struct inet_kpi {
+	unsigned version;	/* INET_KPI_VERSION */
+	unsigned size;		/* sizeof(struct inet_kpi) */
+	struct ifnet *(*ifunit)(const char *name);
+	struct ifnet *(*if_next)(const struct ifnet *ifp);
+	const char *(*if_name)(const struct ifnet *ifp);
+	void (*if_getdata)(const struct ifnet *ifp, struct if_data *data);
+	void (*if_settap)(struct ifnet *ifp, if_tap_fn_t *fn, void *arg);
+	void (*if_setchecksums)(struct ifnet *ifp, int on);
+	void (*if_link_state_change)(struct ifnet *ifp, int link_state);
+	int (*if_addaddr)(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
+	int (*if_clone_create)(const char *kind, const char *name, const void *params, struct ifnet **ifp);
+	int (*if_clone_destroy)(struct ifnet *ifp);
+	int (*socreate)(int dom, struct socket **so, int type, int proto);
+	void (*soupcall_set)(struct socket *so, so_upcall_t *upcall, void *arg);
+	int (*sobind)(struct socket *so, const struct sockaddr_in *sin);
+	int (*solisten)(struct socket *so, int backlog);
+	int (*soaccept)(struct socket *so, struct socket **conn, struct sockaddr_in *peer);
+	int (*soconnect)(struct socket *so, const struct sockaddr_in *sin);
+	ssize_t (*sosend)(struct socket *so, const void *buf, size_t len);
+	int (*sopeek)(struct socket *so, struct iovec *iov, int niov);
+	void (*soconsume)(struct socket *so, size_t len);
+	ssize_t (*soreceive)(struct socket *so, void *buf, size_t len);
+	int (*soshutdown)(struct socket *so);
+	void (*soclose)(struct socket *so);
+	void (*soabort)(struct socket *so);
+	unsigned (*sostate)(const struct socket *so);
+	int (*soerror)(const struct socket *so);
+	size_t (*sospace)(const struct socket *so);
+	int (*sogetsockname)(const struct socket *so, struct sockaddr_in *sin);
+	int (*sogetpeername)(const struct socket *so, struct sockaddr_in *sin);
+};
+extern const struct inet_kpi inet_kpi;
+
+#endif

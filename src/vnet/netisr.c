@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packets on their way: a list within a worker, a ring between two.
+ *
+ * Sending never calls the receiver.  A stack that sends is in the middle of its own work, and the answer would come
+ * back into it; so a packet waits until its worker is between stacks, and each round handles only what was there
+ * when it began.
+ *
+ * Sleeping.  A worker that finds nothing to do says so (`sleeping`), looks once more, and then waits on its
+ * eventfd.  Whoever pushed to its ring looks at `sleeping` afterwards.  Both sides put a full fence between their
+ * write and their look, so at least one sees the other's (Dekker).  The bell is rung once a round, not once a
+ * packet.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <uvnet/dpcpu.h>
+
+#include "netisr_impl.h"
+
+#define NETISR_BUFS 16384
+#define NETISR_RING 1024
+
+struct worker *netisr_workers;
+unsigned netisr_nworkers;
+static uint16_t *worker_of_cpu;	/* number + 1; 0: no worker there */
+
+struct worker *
+netisr_worker(unsigned cpu)
+{
+	assert(cpu < mp_ncpus && worker_of_cpu[cpu] != 0);
+	return (&netisr_workers[worker_of_cpu[cpu] - 1]);
+}
+
+struct ring *
+ring_alloc(unsigned size)
+{
+	/* calloc() of this size is fresh memory: a ring that is never used costs no pages. */
+	const size_t bytes = sizeof(struct ring) + size * sizeof(struct pkt *);
+	struct ring *r = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+
+	if (r == NULL)
+		return (NULL);
+	memset(r, 0, sizeof(*r));
+	r->mask = size - 1;
+	return (r);
+}
+
+/* ---- Making and unmaking ---- */
+
+static int
+worker_init(struct worker *w, unsigned cpu, unsigned nworkers, unsigned bufs)
+{
+	unsigned i, home = 1;
+
+	w->cpu = cpu;
+	w->tail = &w->head;
+	w->pool.max = bufs;
+	w->eventfd = -1;
+	w->in = calloc(nworkers, sizeof(*w->in));
+	w->home = calloc(nworkers, sizeof(*w->home));
+	w->kick = calloc(nworkers, sizeof(*w->kick));
+	if (w->in == NULL || w->home == NULL || w->kick == NULL)
+		return (-ENOMEM);
+	while (home < bufs)
+		home *= 2;
+	for (i = 0; i < nworkers; i++) {
+		if (i == WORKER_NR(w))
+			continue;
+		w->in[i] = ring_alloc(NETISR_RING);
+		w->home[i] = ring_alloc(home);
+		if (w->in[i] == NULL || w->home[i] == NULL)
+			return (-ENOMEM);
+	}
+	w->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return (w->eventfd < 0 ? -errno : 0);
+}
+
+/* Also of a worker that was initialised in part. */
+static void
+worker_fini(struct worker *w)
+{
+	unsigned i;
+
+	if (w->eventfd >= 0)
+		close(w->eventfd);
+	for (i = 0; i < netisr_nworkers; i++) {
+		if (w->in != NULL)
+			free(w->in[i]);
+		if (w->home != NULL)
+			free(w->home[i]);
+	}
+	free(w->kick);
+	free(w->home);
+	free(w->in);
+	pool_fini(w);
+}
+
+int
+netisr_init(const unsigned cpus[], unsigned ncpus, unsigned bufs, struct uverr *err)
+{
+	unsigned i;
+	int error;
+
+	assert(netisr_workers == NULL && ncpus > 0);
+	for (i = 0; i < ncpus; i++)
+		if (cpus[i] >= mp_ncpus)
+			return (uverr(err, EINVAL, "netisr: there is no CPU %u", cpus[i]));
+	worker_of_cpu = calloc(mp_ncpus, sizeof(*worker_of_cpu));
+	netisr_workers = aligned_alloc(64, ncpus * sizeof(*netisr_workers));
+	if (worker_of_cpu == NULL || netisr_workers == NULL) {
+		error = -ENOMEM;
+		goto fail;
+	}
+	memset(netisr_workers, 0, ncpus * sizeof(*netisr_workers));
+	netisr_nworkers = ncpus;
+	for (i = 0; i < ncpus; i++)
+		netisr_workers[i].eventfd = -1;
+	for (i = 0; i < ncpus; i++) {
+		if ((error = worker_init(&netisr_workers[i], cpus[i], ncpus, bufs != 0 ? bufs : NETISR_BUFS)) != 0)
+			goto fail_workers;
+		worker_of_cpu[cpus[i]] = (uint16_t)(i + 1);
+	}
+	return (0);
+
+fail_workers:
+	for (i = 0; i < ncpus; i++)
+		worker_fini(&netisr_workers[i]);
+	netisr_nworkers = 0;
+fail:
+	free(netisr_workers);
+	netisr_workers = NULL;
+	free(worker_of_cpu);
+	worker_of_cpu = NULL;
+	return (uverr(err, -error, "netisr: queues for %u workers: %s", ncpus, strerror(-error)));
+}
+
+void
+netisr_fini(void)
+{
+	unsigned i;
+
+	for (i = 0; i < netisr_nworkers; i++)
+		worker_fini(&netisr_workers[i]);
+	netisr_nworkers = 0;
+	free(netisr_workers);
+	netisr_workers = NULL;
+	free(worker_of_cpu);
+	worker_of_cpu = NULL;
+}
+
+/* ---- Queues ---- */
+
+static void
+local_put(struct worker *w, struct pkt *p)
+{
+	p->p_next = NULL;
+	*w->tail = p;
+	w->tail = &p->p_next;
+	w->len++;
+}
+
+static struct pkt *
+local_get(struct worker *w)
+{
+	struct pkt *p = w->head;
+
+	w->head = p->p_next;
+	if (w->head == NULL)
+		w->tail = &w->head;
+	w->len--;
+	return (p);
+}
+
+int
+netisr_queue(unsigned cpu, struct pkt *p)
+{
+	struct worker *w = netisr_worker(cpu), *to;
+
+	w->queued++;
+	if (p->p_vnet->vnet_cpu == cpu) {
+		local_put(w, p);
+		return (0);
+	}
+	to = netisr_worker(p->p_vnet->vnet_cpu);
+	if (!ring_push(to->in[WORKER_NR(w)], p)) {
+		w->dropped++;
+		pkt_free(cpu, p);
+		return (-ENOBUFS);
+	}
+	w->kick[WORKER_NR(to)] = 1;
+	return (0);
+}
+
+/* Put what others sent behind what is here; at most a ring from each, or a fast sender would keep us here. */
+static void
+rings_drain(struct worker *w)
+{
+	struct pkt *p;
+	unsigned i, n;
+
+	for (i = 0; i < netisr_nworkers; i++)
+		if (w->in[i] != NULL)
+			for (n = 0; n < NETISR_RING && (p = ring_pop(w->in[i])) != NULL; n++)
+				local_put(w, p);
+}
+
+unsigned
+netisr_process(unsigned cpu, unsigned budget)
+{
+	struct worker *w = netisr_worker(cpu);
+	struct pkt *p;
+	unsigned i, n;
+
+	rings_drain(w);
+	n = w->len < budget ? w->len : budget;
+	for (i = 0; i < n; i++) {
+		p = local_get(w);
+		if (p->p_vnet == NULL) {
+			pkt_free(cpu, p);
+			continue;
+		}
+		CURVNET_SET(p->p_vnet);
+		p->p_input(p);
+		CURVNET_RESTORE();
+	}
+	w->processed += n;
+	return (n);
+}
+
+/* ---- Sleeping and waking ---- */
+
+static void
+worker_ring(struct worker *w)
+{
+	ssize_t n = write(w->eventfd, &(uint64_t){ 1 }, sizeof(uint64_t));
+
+	(void)n;	/* EAGAIN: its counter is full, so it is awake already */
+}
+
+void
+netisr_kick(unsigned cpu)
+{
+	struct worker *w = netisr_worker(cpu);
+	unsigned i;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	for (i = 0; i < netisr_nworkers; i++) {
+		if (!w->kick[i])
+			continue;
+		w->kick[i] = 0;
+		if (atomic_load_explicit(&netisr_workers[i].sleeping, memory_order_relaxed) &&
+		    atomic_exchange(&netisr_workers[i].sleeping, 0))
+			worker_ring(&netisr_workers[i]);
+	}
+}
+
+int
+netisr_sleep(unsigned cpu)
+{
+	struct worker *w = netisr_worker(cpu);
+	int work = w->len > 0;
+	unsigned i;
+
+	atomic_store(&w->sleeping, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (i = 0; i < netisr_nworkers; i++)
+		work |= w->in[i] != NULL && !ring_is_empty(w->in[i]);
+	if (work)
+		atomic_store(&w->sleeping, 0);
+	return (work);
+}
+
+void
+netisr_awake(unsigned cpu)
+{
+	struct worker *w = netisr_worker(cpu);
+	uint64_t count;
+	ssize_t n;
+
+	atomic_store(&w->sleeping, 0);
+	n = read(w->eventfd, &count, sizeof(count));
+	(void)n;	/* EAGAIN: it was woken by something else */
+}
+
+int
+netisr_eventfd(unsigned cpu)
+{
+	return (netisr_worker(cpu)->eventfd);
+}
+
+void
+netisr_wakeup(unsigned cpu)
+{
+	worker_ring(netisr_worker(cpu));
+}
+
+/* ---- From outside, with all workers stopped ---- */
+
+static void
+ring_purge(struct ring *r, const struct vnet *vnet)
+{
+	unsigned i;
+
+	for (i = atomic_load(&r->tail); i != atomic_load(&r->head); i++)
+		if (r->slots[i & r->mask]->p_vnet == vnet)
+			r->slots[i & r->mask]->p_vnet = NULL;
+}
+
+void
+netisr_purge(struct vnet *vnet)
+{
+	struct worker *w;
+	struct pkt *p;
+	unsigned i;
+
+	for (w = netisr_workers; w < netisr_workers + netisr_nworkers; w++) {
+		for (p = w->head; p != NULL; p = p->p_next)
+			if (p->p_vnet == vnet)
+				p->p_vnet = NULL;
+		for (i = 0; i < netisr_nworkers; i++)
+			if (w->in[i] != NULL)
+				ring_purge(w->in[i], vnet);
+	}
+}
+
+void
+netisr_getstats(unsigned cpu, struct netisr_stats *stats)
+{
+	struct worker *w = netisr_worker(cpu);
+
+	pool_reclaim(w);
+	*stats = (struct netisr_stats){
+		.queued = w->queued,
+		.processed = w->processed,
+		.dropped = w->dropped,
+		.bufs_used = w->pool.nbufs - w->pool.nfree,
+		.bufs_max = w->pool.max,
+	};
+}

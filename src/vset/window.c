@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The window: addresses in the program's own image where modules go, and what they go with.
+ *
+ * The linker script leaves a gap behind .bss (window.ld.in); the system's loader leaves it unmapped.  Here it is
+ * reserved, PROT_NONE, before somebody else gets it, and divided into the spaces of uvnet/vset.h.  The first two
+ * hold templates: the parts of virtual sets, packed line by line, of the program (where its linker put them) and
+ * of modules (where space_alloc() puts them).  A template is only ever copied from, so its pages are read-only
+ * but while the module linker fills one: a store that forgot its stack's delta faults instead of changing what
+ * every future stack begins with.
+ *
+ * Behind the window lies the null slot, of the same size and never accessible: "no stack" is an ordinary delta,
+ * VSET_WINDOW_SIZE, that leads there.  It is a constant, so threads that we never see start with it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <uvnet/vset.h>
+
+#include "space.h"
+#include "vset_impl.h"
+
+extern char __vset_window[], __vset_slice[], __stop_set_pcpu[], __stop_set_vnet[];
+
+/* The anchors make the sections exist in a program without virtual variables; the tail makes the gap. */
+__attribute__((section(".vset_anchor_pcpu"), used)) static char anchor_pcpu[64] = { 1 };
+__attribute__((section(".vset_anchor_vnet"), used)) static char anchor_vnet[64] = { 1 };
+__attribute__((section(".vset_tail"), used)) static char anchor_tail = 1;
+
+static const char *const space_names[VSET_NSPACE] = {
+	[VSET_SPACE_PCPU] = "set_pcpu",
+	[VSET_SPACE_VNET] = "set_vnet",
+	[VSET_SPACE_MODULE] = "module space",
+};
+
+static pthread_mutex_t window_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct space spaces[VSET_NSPACE];
+static int window_ready;
+
+uintptr_t
+vset_window_start(void)
+{
+	return ((uintptr_t)__vset_window);
+}
+
+static uintptr_t
+page_up(uintptr_t a)
+{
+	return ((a + VSET_PAGE - 1) & ~(uintptr_t)(VSET_PAGE - 1));
+}
+
+static int
+reserve(uintptr_t from, uintptr_t to, struct uverr *err)
+{
+	void *p;
+
+	if (from == to)
+		return (0);
+	p = mmap((void *)from, to - from, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p == MAP_FAILED)
+		return (uverr(err, ENOMEM, "window: %p-%p cannot be reserved: %s; was the program linked with window.ld?",
+		    (void *)from, (void *)to, strerror(errno)));
+	if (p != (void *)from) {	/* qemu-user, and kernels before 4.17, take the address for a hint */
+		munmap(p, to - from);
+		return (uverr(err, ENOMEM, "window: something else is mapped at %p-%p", (void *)from, (void *)to));
+	}
+	return (0);
+}
+
+int
+vset_window_init(struct uverr *err)
+{
+	const uintptr_t window = vset_window_start(), slice = (uintptr_t)__vset_slice;
+	const uintptr_t pcpu_end = (uintptr_t)__stop_set_pcpu, vnet_end = (uintptr_t)__stop_set_vnet;
+	const uintptr_t window_end = window + VSET_WINDOW_SIZE, null_end = window_end + VSET_WINDOW_SIZE;
+	int error;
+
+	assert(!window_ready);
+	if (sysconf(_SC_PAGESIZE) != VSET_PAGE)
+		return (uverr(err, ENOTSUP, "window: pages of %ld bytes; only 4,096 are supported",
+		    sysconf(_SC_PAGESIZE)));
+	assert(slice == window + VSET_PCPU_SIZE && (uintptr_t)&anchor_tail == null_end);
+
+	if ((error = reserve(page_up(pcpu_end), slice, err)) != 0)
+		return (error);
+	if ((error = reserve(page_up(vnet_end), null_end, err)) != 0)
+		goto fail_pcpu;
+	/* A line of its own for every part: so nobody's hot line is shared with another file's. */
+	error = space_init(&spaces[VSET_SPACE_PCPU], (pcpu_end + 63) & ~(uintptr_t)63, slice);
+	if (error != 0)
+		goto fail_vnet;
+	error = space_init(&spaces[VSET_SPACE_VNET], (vnet_end + 63) & ~(uintptr_t)63, slice + VSET_PACK_SIZE);
+	if (error != 0)
+		goto fail_space_pcpu;
+	error = space_init(&spaces[VSET_SPACE_MODULE], slice + VSET_SLICE, window_end);
+	if (error != 0)
+		goto fail_space_vnet;
+	vset_template_close(window, pcpu_end - window);
+	vset_template_close(slice, vnet_end - slice);
+	window_ready = 1;
+	return (0);
+
+fail_space_vnet:
+	space_fini(&spaces[VSET_SPACE_VNET]);
+fail_space_pcpu:
+	space_fini(&spaces[VSET_SPACE_PCPU]);
+fail_vnet:
+	munmap((void *)page_up(vnet_end), null_end - page_up(vnet_end));
+fail_pcpu:
+	if (page_up(pcpu_end) != slice)
+		munmap((void *)page_up(pcpu_end), slice - page_up(pcpu_end));
+	return (error);
+}
+
+int
+vset_space_alloc(enum vset_space space, size_t size, size_t align, uintptr_t *addr, struct uverr *err)
+{
+	size_t avail, largest;
+	int error;
+
+	assert(window_ready && space < VSET_NSPACE);
+	pthread_mutex_lock(&window_lock);
+	error = space_alloc(&spaces[space], size, align, addr);
+	avail = space_avail(&spaces[space], &largest);
+	pthread_mutex_unlock(&window_lock);
+	if (error == -ENOSPC && space == VSET_SPACE_MODULE)
+		return (uverr(err, ENOSPC, "%s: %zu bytes do not fit in the %zu left (largest hole %zu); "
+		    "raise modspace= of the build", space_names[space], size, avail, largest));
+	if (error == -ENOSPC)
+		return (uverr(err, ENOSPC, "%s: %zu bytes do not fit in the %zu left (largest hole %zu); "
+		    "unload a module", space_names[space], size, avail, largest));
+	if (error != 0)
+		return (uverr(err, -error, "%s: %s", space_names[space], strerror(-error)));
+	return (0);
+}
+
+void
+vset_space_free(enum vset_space space, uintptr_t addr, size_t size)
+{
+	void *p;
+
+	pthread_mutex_lock(&window_lock);
+	if (space == VSET_SPACE_MODULE) {
+		p = mmap((void *)addr, size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+		/* Only a lack of kernel memory can fail this: then old code stays mapped at addresses nobody has. */
+		assert(p == (void *)addr);
+		(void)p;
+	}
+	space_free(&spaces[space], addr, size);
+	pthread_mutex_unlock(&window_lock);
+}
+
+void
+vset_space_stat(enum vset_space space, size_t *total, size_t *avail)
+{
+	pthread_mutex_lock(&window_lock);
+	*total = spaces[space].end - spaces[space].start;
+	*avail = space_avail(&spaces[space], NULL);
+	pthread_mutex_unlock(&window_lock);
+}
+
+int
+vset_in_window(uintptr_t addr)
+{
+	return (addr - vset_window_start() < VSET_WINDOW_SIZE);
+}
+
+int
+vset_in_null(uintptr_t *addr)
+{
+	if (*addr - vset_window_start() - VSET_WINDOW_SIZE >= VSET_WINDOW_SIZE)
+		return (0);
+	*addr -= VSET_WINDOW_SIZE;
+	return (1);
+}
+
+/* Change the protection of the pages that a part of a template touches. */
+static int
+protect(uintptr_t addr, size_t size, int prot)
+{
+	const uintptr_t lo = addr & ~(uintptr_t)(VSET_PAGE - 1);
+
+	return (mprotect((void *)lo, page_up(addr + size) - lo, prot));
+}
+
+int
+vset_template_open(uintptr_t addr, size_t size, struct uverr *err)
+{
+	if (protect(addr, size, PROT_READ | PROT_WRITE) != 0)
+		return (uverr(err, errno, "template at %p: %s", (void *)addr, strerror(errno)));
+	return (0);
+}
+
+void
+vset_template_close(uintptr_t addr, size_t size)
+{
+	int error = protect(addr, size, PROT_READ);
+
+	/* Taking a right away from pages of one mapping cannot fail for want of anything. */
+	assert(error == 0);
+	(void)error;
+}

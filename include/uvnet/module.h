@@ -62,7 +62,8 @@ typedef struct linker_file *linker_file_t;
 /*
  * Make the program itself the first linker file: its parts of the sets become template regions (with the pointers
  * that its own relocations name), its constructors run.  After vset_window_init(), dpcpu_init(), vnet_init().
- * `name` as kldstat shows it.  kld_fini() unloads all in reverse.
+ * `name` as kldstat shows it; it is copied.  kld_fini() unloads all in reverse, whatever MOD_QUIESCE would say.
+ * Errors: -ENOTSUP for a program that is not position-independent, -ENOMEM, or what a constructor returned.
  */
 int kld_init(const char *name, struct uverr *err);
 void kld_fini(void);
@@ -70,15 +71,19 @@ void kld_fini(void);
 /*
  * Load a module: read, check, place, relocate, copy its variables into every live instance, register with the
  * unwinder, run its constructors.  What it depends on and is not there is loaded first, as NAME.ko from the same
- * folder.  It is there whole, or not at all.  `path`: a file.
- * Errors: -ENOEXEC (not a module, broken; the sentence has the offset or the section), -EEXIST, -ENOENT (file,
- * or an unknown symbol, by name), -ENOSPC (does not fit in the space left), or what a constructor returned.
+ * folder, and goes with the last that needs it.  It is there whole, or not at all.  `path`: a file; `file` may be
+ * NULL.  With no stack set (curvnet NULL), as kld_unload().
+ * Errors: -ENOEXEC (not a module, broken; the sentence has the offset or the section), -EEXIST (a name of its
+ * is taken), -ENOENT (file, an unknown symbol, a dependency or its version, by name), -ELOOP (dependencies in a
+ * circle), -ENOSPC (does not fit in the space left), -EINVAL (a variable's alignment above what instances have),
+ * -EFBIG, -ENOMEM, what open(2) says, or what a constructor returned.
  */
 int kld_load(const char *path, linker_file_t *file, struct uverr *err);
 
 /*
  * Unload: destructors in every stack, then its own, then its memory.  Errors: -EBUSY while another module needs it,
- * or its MOD_QUIESCE or MOD_UNLOAD refuses.
+ * or its MOD_QUIESCE refuses (EOPNOTSUPP and EINVAL are "I do not know that event", as on FreeBSD).  MOD_UNLOAD is
+ * called among the destructors, at the place of MOD_LOAD; what it returns is only printed.
  */
 int kld_unload(linker_file_t file, struct uverr *err);
 
@@ -108,7 +113,9 @@ const char *kld_symbolize(uintptr_t addr, const char **file_name, uintptr_t *off
 
 /*
  * Install the handler for faults: an access to a virtual variable outside any stack is explained on standard error
- * (variable, module, read or write, place), then the signal has its default effect.  Once, after kld_init().
+ * (variable, module, read or write, place), then the signal goes to the handler that was there before, or has its
+ * default effect.  After kld_init(); every thread that calls it gets a signal stack of its own, gone with it.
+ * Errors: -ENOMEM, -EAGAIN.
  */
 int kld_fault_init(struct uverr *err);
 

@@ -44,8 +44,9 @@ void if_settransmitfn(struct ifnet *ifp, if_transmit_fn_t *fn);
 struct vnet *if_getvnet(const struct ifnet *ifp);
 
 /*
- * The interface is Ethernet with that address, and up.  ether_ifdetach() stops all traffic on it: its transmit
- * function is not called again.
+ * The interface is Ethernet with that address, and up.  ether_ifdetach(), with all workers stopped, ends all traffic
+ * on it: its transmit function is not called again, its connections are aborted, packets under way to the stack are
+ * dropped.
  */
 int ether_ifattach(struct ifnet *ifp, const uint8_t mac[6]);
 void ether_ifdetach(struct ifnet *ifp);
@@ -68,7 +69,7 @@ void if_settap(struct ifnet *ifp, if_tap_fn_t *fn, void *arg);
  */
 void if_setchecksums(struct ifnet *ifp, int on);
 
-/* An IPv4 address with its prefix's length; one an interface.  -EADDRINUSE, -EINVAL. */
+/* An IPv4 address with its prefix's length; one an interface (-EEXIST).  -EADDRINUSE in this stack, -EINVAL. */
 int if_addaddr(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
 
 /* Interfaces of the current stack by name; all, in the order of their making: if_next(NULL) is the first. */
@@ -106,13 +107,17 @@ int if_clone_destroy(struct ifnet *ifp);
 struct socket;
 
 /*
- * Something changed on the socket: look at sostate().  Called from inside the stack: it may call so* functions of
- * this and other sockets, but not soclose() or soabort() of this one.
+ * Something changed on the socket: look at sostate().  In the worker's next round, with curvnet set, from no so*
+ * function: it may do anything with this and other sockets, closing included.  One upcall stands for all that
+ * happened since the last.  Room to send is worth one when a good part of the buffer is free after it was nearly
+ * full; SO_DRAINED only after soshutdown().
  */
 typedef void so_upcall_t(struct socket *so, void *arg);
 
 /* A TCP socket: dom AF_INET, type SOCK_STREAM, proto 0 or IPPROTO_TCP.  -EPROTONOSUPPORT, -ENOMEM. */
 int socreate(int dom, struct socket **so, int type, int proto);
+
+/* Whom to call, NULL for nobody.  What has happened before is reported, too. */
 void soupcall_set(struct socket *so, so_upcall_t *upcall, void *arg);
 
 /* INADDR_ANY and port 0 as usual.  -EADDRINUSE, -EADDRNOTAVAIL. */
@@ -122,10 +127,13 @@ int sobind(struct socket *so, const struct sockaddr_in *sin);
 int solisten(struct socket *so, int backlog);
 int soaccept(struct socket *so, struct socket **conn, struct sockaddr_in *peer);
 
-/* Begin to connect: 0 and SO_CONNECTED later, or sostate() SO_ERROR with soerror(). */
+/* Begin to connect: 0 and SO_CONNECTED later, or sostate() SO_DEAD with soerror(). */
 int soconnect(struct socket *so, const struct sockaddr_in *sin);
 
-/* Copy in as much as fits the send buffer: bytes taken, or -EAGAIN, -EPIPE, -ECONNRESET, -ENOTCONN. */
+/*
+ * Copy in as much as fits the send buffer and send what the windows allow: bytes taken, or -EAGAIN (an upcall comes
+ * when there is room, or the connection is made), -EPIPE, -ENOTCONN, or soerror()'s.  Large pieces make full segments.
+ */
 ssize_t sosend(struct socket *so, const void *buf, size_t len);
 
 /*
@@ -153,10 +161,10 @@ enum so_state {
 	SO_WRITABLE = 0x4,	/* room in the send buffer */
 	SO_EOF = 0x8,		/* the peer sent its FIN and everything before it was consumed */
 	SO_DRAINED = 0x10,	/* everything sent was acknowledged */
-	SO_ERROR = 0x20,	/* dead: soerror() says why */
+	SO_DEAD = 0x20,		/* failed, timed out or reset: soerror() says why; what was received can still be read */
 };
 unsigned sostate(const struct socket *so);
-int soerror(const struct socket *so);
+int soerror(const struct socket *so);		/* -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -ENETDOWN; 0: none */
 size_t sospace(const struct socket *so);	/* bytes that sosend() would take now */
 int sogetsockname(const struct socket *so, struct sockaddr_in *sin);
 int sogetpeername(const struct socket *so, struct sockaddr_in *sin);

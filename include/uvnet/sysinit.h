@@ -87,7 +87,7 @@ typedef void (*sysinit_cfunc_t)(const void *);
 		.subsystem = (sub), \
 		.order = (ord), \
 		.fallible = SYSINIT_IS_INT(fn), \
-		.u.func = (sysinit_cfunc_t)(fn), \
+		.u.func = (sysinit_cfunc_t)(void (*)(void))(fn), \
 		.udata = (arg), \
 		.name = #uniq, \
 	}; \

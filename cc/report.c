@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * -fvirtual-report: what became virtual, what stayed shared and why.
+ *
+ * Sizes are those of the variables; "uses" counts the addresses computed in
+ * code before the optimiser merges them, "rebases" the addresses that the
+ * initialiser holds and that are moved when an instance is made.
+ */
+
+#include <stdio.h>
+
+#include "vnetcc.h"
+
+struct totals {
+	size_t n, shared, rebases, promoted;
+	uint64_t bytes;
+};
+
+static struct totals
+sum(const struct program *p)
+{
+	struct totals t = { 0 };
+
+	for (size_t i = 0; i < p->index.n; i++) {
+		const struct var *v = &p->var[i];
+
+		if (v->fate == FATE_SHARED)
+			t.shared++;
+		if (v->fate != FATE_VIRTUAL)
+			continue;
+		t.n++;
+		t.promoted += v->constant && v->defined;
+		t.bytes += v->size;
+		t.rebases += v->rebases;
+	}
+	return (t);
+}
+
+static void
+report_text(const struct program *p)
+{
+	struct totals t = sum(p);
+
+	for (size_t i = 0; i < p->index.n; i++) {
+		const struct var *v = &p->var[i];
+
+		if (v->fate == FATE_CONSTANT)
+			continue;
+		fprintf(stderr, "%s: %s", v->fate == FATE_VIRTUAL ? "virtual" : "shared", v->name);
+		if (v->defined)
+			fprintf(stderr, " (%s), %ju bytes", v->place, (uintmax_t)v->size);
+		if (v->fate == FATE_VIRTUAL)
+			fprintf(stderr, ", %u uses, %u rebases", v->uses, v->rebases);
+		if (v->why != NULL)
+			fprintf(stderr, ": %s%s%s", v->why, v->why_name != NULL ? " " : "",
+			    v->why_name != NULL ? v->why_name : "");
+		fputc('\n', stderr);
+	}
+	fprintf(stderr,
+	    "%zu virtual variables (%zu of them constants), "
+	    "%ju bytes, %zu uses (%zu into PHIs), %zu rebases; %zu shared\n",
+	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared);
+}
+
+static void
+json_string(const char *key, const char *s)
+{
+	printf("\"%s\": \"", key);
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void
+json_variable(const struct var *v)
+{
+	putchar('{');
+	json_string("name", v->name);
+	printf(", \"virtual\": %s, ", v->fate == FATE_VIRTUAL ? "true" : "false");
+	json_string("unit", v->unit);
+	fputs(", ", stdout);
+	json_string("place", v->place);
+	printf(", \"size\": %ju, \"align\": %u, \"uses\": %u, "
+	       "\"rebases\": %u",
+	    (uintmax_t)v->size, v->align, v->uses, v->rebases);
+	if (v->why != NULL) {
+		fputs(", ", stdout);
+		json_string("why", v->why);
+	}
+	if (v->why_name != NULL) {
+		fputs(", ", stdout);
+		json_string("why_name", v->why_name);
+	}
+	putchar('}');
+}
+
+static void
+report_json(const struct program *p)
+{
+	struct totals t = sum(p);
+	const char *sep = "";
+
+	fputs("{\"variables\": [", stdout);
+	for (size_t i = 0; i < p->index.n; i++) {
+		if (p->var[i].fate == FATE_CONSTANT)
+			continue;
+		fputs(sep, stdout);
+		json_variable(&p->var[i]);
+		sep = ",\n ";
+	}
+	printf("],\n \"virtual\": %zu, \"constants\": %zu, \"bytes\": %ju, "
+	       "\"uses\": %zu, \"phis\": %zu, \"rebases\": %zu, "
+	       "\"shared\": %zu}\n",
+	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared);
+}
+
+void
+report(const struct program *p)
+{
+	if (p->opt->report == REPORT_TEXT)
+		report_text(p);
+	else if (p->opt->report == REPORT_JSON)
+		report_json(p);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands that ask a running vnet: one request, one answer (request.h), printed as a table or as it came.
+ *
+ * Paths are made absolute and files are read here: the server opens nothing that a request names but modules.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include "config.h"
+#include "control.h"
+#include "vnet.h"
+
+#define CLIENT_TIMEOUT 60	/* seconds; a module or many stacks may take a while */
+#define ANSWER_MAXSIZE (256U << 20)
+
+static int
+server_connect(const struct sockaddr_un *sun, struct uverr *err)
+{
+	struct timeval tv = { .tv_sec = CLIENT_TIMEOUT };
+	int fd, error;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return (uverr(err, errno, "socket: %s", strerror(errno)));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) != 0) {
+		error = errno;
+		close(fd);
+		return (uverr(err, error, "%s: %s", sun->sun_path, error == ENOENT || error == ECONNREFUSED ?
+		    "no vnet is running there (-s names another control socket)" : strerror(error)));
+	}
+	if (!control_peer_ok(fd)) {
+		close(fd);
+		return (uverr(err, EPERM, "%s: belongs to another user's process", sun->sun_path));
+	}
+	return (fd);
+}
+
+/* Send the request and read the answer whole, both as text. */
+static int
+exchange(int fd, const char *request, char **answer, struct uverr *err)
+{
+	size_t len = strlen(request), size = 0, used = 0;
+	char *buf = NULL, *grown;
+	ssize_t n;
+
+	while (len > 0) {
+		n = send(fd, request, len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;		/* a server that refuses early has said why */
+		request += n;
+		len -= (size_t)n;
+	}
+	shutdown(fd, SHUT_WR);
+	for (;;) {
+		if (used + 1 >= size) {
+			size = size > 0 ? 2 * size : 16384;
+			grown = size <= ANSWER_MAXSIZE ? realloc(buf, size) : NULL;
+			if (grown == NULL) {
+				free(buf);
+				return (uverr(err, ENOMEM, "out of memory for the answer"));
+			}
+			buf = grown;
+		}
+		n = recv(fd, buf + used, size - used - 1, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	if (n < 0 || used == 0) {
+		free(buf);
+		return (uverr(err, n < 0 ? errno : EIO, "no answer from the running vnet%s%s", n < 0 ? ": " : "",
+		    n < 0 ? strerror(errno) : ""));
+	}
+	buf[used] = '\0';
+	*answer = buf;
+	return (0);
+}
+
+/* Ask, and print the answer; the request is taken over. */
+static int
+ask(const struct options *opt, json *request, void (*table)(const json *answer))
+{
+	struct sockaddr_un sun;
+	struct uverr err;
+	json *answer = NULL;
+	char *line = NULL, *text = NULL;
+	int fd = -1, error, status = EXIT_FAIL;
+
+	error = control_address(opt->socket, NULL, &sun, &err);
+	if (error == 0)
+		fd = error = server_connect(&sun, &err);
+	if (fd >= 0) {
+		line = json_emit(request);
+		error = line == NULL ? uverr(&err, ENOMEM, "out of memory") : exchange(fd, line, &text, &err);
+		if (error == 0)
+			error = json_parse(text, strlen(text), &answer, &err);
+		close(fd);
+	}
+	if (error != 0) {
+		complain(err.text);
+	} else if (!json_getbool(answer, "ok")) {
+		complain(json_getstr(answer, json_getstr(answer, "errors")[0] != '\0' ? "errors" : "error"));
+	} else {
+		status = EXIT_OK;
+		if (opt->json)
+			fputs(text, stdout);
+		else if (table != NULL)
+			table(answer);
+	}
+	json_free(answer);
+	json_free(request);
+	free(text);
+	free(line);
+	return (status);
+}
+
+static json *
+request(const char *cmd)
+{
+	json *j = json_object();
+
+	json_str(j, "cmd", cmd);
+	return (j);
+}
+
+int
+ls_main(const struct options *opt)
+{
+	return (ask(opt, request("ls"), table_ls));
+}
+
+int
+kldstat_main(const struct options *opt)
+{
+	return (ask(opt, request("kldstat"), table_kldstat));
+}
+
+int
+create_main(const struct options *opt)
+{
+	json *j;
+	struct uverr err;
+	char *text, *copy;
+	size_t len;
+
+	if (config_read(opt->args[0], REQUEST_MAXSIZE, &text, &len, &err) != 0) {
+		complain(err.text);
+		return (EXIT_FAIL);
+	}
+	if (memchr(text, '\0', len) != NULL || (copy = strndup(text, len)) == NULL) {
+		fprintf(stderr, "vnet: %s: a NUL byte: this is not a text\n", opt->args[0]);
+		free(text);
+		return (EXIT_FAIL);
+	}
+	j = request("create");
+	json_str(j, "file", strcmp(opt->args[0], "-") == 0 ? "(standard input)" : opt->args[0]);
+	json_str(j, "text", copy);
+	free(copy);
+	free(text);
+	return (ask(opt, j, NULL));
+}
+
+int
+destroy_main(const struct options *opt)
+{
+	json *j = request("destroy"), *names = json_list();
+
+	for (int i = 0; i < opt->nargs; i++)
+		json_append_str(names, opt->args[i]);
+	json_put(j, "names", names);
+	return (ask(opt, j, NULL));
+}
+
+int
+kldload_main(const struct options *opt)
+{
+	char path[PATH_MAX];
+	json *j;
+
+	if (realpath(opt->args[0], path) == NULL) {
+		fprintf(stderr, "vnet: %s: %s\n", opt->args[0], strerror(errno));
+		return (EXIT_FAIL);
+	}
+	j = request("kldload");
+	json_str(j, "path", path);
+	return (ask(opt, j, NULL));
+}
+
+int
+kldunload_main(const struct options *opt)
+{
+	json *j = request("kldunload");
+
+	json_str(j, "name", opt->args[0]);
+	return (ask(opt, j, NULL));
+}
+
+int
+link_main(const struct options *opt)
+{
+	json *j;
+
+	if (opt->nargs == 2 && strcmp(opt->args[1], "up") != 0 && strcmp(opt->args[1], "down") != 0) {
+		fprintf(stderr, "vnet: link: \"%s\" is neither up nor down\n", opt->args[1]);
+		return (EXIT_USAGE);
+	}
+	j = request("link");
+	if (opt->nargs > 0)
+		json_str(j, "name", opt->args[0]);
+	if (opt->nargs > 1)
+		json_str(j, "state", opt->args[1]);
+	return (ask(opt, j, opt->nargs == 2 ? NULL : table_link));
+}

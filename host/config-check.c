@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What no single value of a configuration shows: names that are unique, links with two ends, addresses that can be
+ * in use at the same time.  `check`, `run` and `create` all come through here, before anything is made.
+ *
+ * Uniqueness over a whole file is found by sorting pointers: ten thousand stacks are an ordinary file.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config.h"
+
+/* An interface or a port with the stack it is of, for sorting. */
+struct item {
+	const struct config_vnet *cv;
+	const struct config_interface *ifc;
+	const struct config_port *port;
+	int line;
+};
+
+static int
+name_cmp(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	int cmp = strcmp(x->cv->name, y->cv->name);
+
+	return (cmp != 0 ? cmp : x->line - y->line);
+}
+
+static int
+link_cmp(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	int cmp = strcmp(x->ifc->link, y->ifc->link);
+
+	return (cmp != 0 ? cmp : x->line - y->line);
+}
+
+/* By port, then address: * comes first of its port. */
+static int
+listen_cmp(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	const struct sockaddr_in *s = &x->port->listen, *t = &y->port->listen;
+	uint32_t sa = ntohl(s->sin_addr.s_addr), ta = ntohl(t->sin_addr.s_addr);
+
+	if (s->sin_port != t->sin_port)
+		return (ntohs(s->sin_port) < ntohs(t->sin_port) ? -1 : 1);
+	if (sa != ta)
+		return (sa < ta ? -1 : 1);
+	return (x->line - y->line);
+}
+
+static void
+names_check(struct config *cfg, struct item *items)
+{
+	size_t n;
+
+	for (n = 0; n < cfg->nvnets; n++)
+		items[n] = (struct item){ .cv = &cfg->vnets[n], .line = cfg->vnets[n].line };
+	qsort(items, n, sizeof(*items), name_cmp);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(items[i].cv->name, items[i - 1].cv->name) == 0)
+			config_error(cfg, items[i].line, "vnet \"%s\": the name is taken by line %d", items[i].cv->name,
+			    items[i - 1].line);
+}
+
+static void
+links_check(struct config *cfg, struct item *items)
+{
+	const struct config_vnet *cv;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->nvnets; i++) {
+		cv = &cfg->vnets[i];
+		for (size_t j = 0; j < cv->ninterfaces; j++)
+			items[n++] = (struct item){ .cv = cv, .ifc = &cv->interfaces[j], .line = cv->interfaces[j].line };
+	}
+	qsort(items, n, sizeof(*items), link_cmp);
+	for (size_t i = 1; i < n; i++) {
+		if (strcmp(items[i].ifc->link, items[i - 1].ifc->link) != 0)
+			continue;
+		if (i > 1 && strcmp(items[i].ifc->link, items[i - 2].ifc->link) == 0)
+			config_error(cfg, items[i].line, "vnet \"%s\": interface %s: link \"%s\" has two ends already,"
+			    " in lines %d and %d (more would need a bridge)", items[i].cv->name, items[i].ifc->name,
+			    items[i].ifc->link, items[i - 2].line, items[i - 1].line);
+		else if (items[i].ifc->prefixlen >= 0 && items[i - 1].ifc->prefixlen >= 0 &&
+		    items[i].ifc->addr.s_addr == items[i - 1].ifc->addr.s_addr)
+			config_error(cfg, items[i].line, "vnet \"%s\": interface %s: the other end of link \"%s\", in"
+			    " line %d, has the same address", items[i].cv->name, items[i].ifc->name, items[i].ifc->link,
+			    items[i - 1].line);
+	}
+}
+
+/* Sorted, two listeners that cannot both be are neighbours, or one of them is the `*` of that port. */
+static void
+listens_check(struct config *cfg, struct item *items, size_t n, const char *kind)
+{
+	const struct item *wild = NULL, *other;
+	char addr[24];
+
+	qsort(items, n, sizeof(*items), listen_cmp);
+	for (size_t i = 0; i < n; i++) {
+		other = NULL;
+		if (i > 0 && items[i].port->listen.sin_port == items[i - 1].port->listen.sin_port) {
+			if (wild != NULL)
+				other = wild;
+			else if (items[i].port->listen.sin_addr.s_addr == items[i - 1].port->listen.sin_addr.s_addr)
+				other = &items[i - 1];
+		} else {
+			wild = NULL;
+		}
+		if (items[i].port->listen.sin_addr.s_addr == INADDR_ANY && wild == NULL)
+			wild = &items[i];
+		if (other != NULL)
+			config_error(cfg, items[i].line, "vnet \"%s\": %s.listen: %s is taken by line %d",
+			    items[i].cv->name, kind, config_addrstr(&items[i].port->listen, addr), other->line);
+	}
+}
+
+/* What a single stack says. */
+static void
+vnet_check(struct config *cfg, const struct config_vnet *cv)
+{
+	const struct config_interface *ifc, *other;
+	struct in_addr listen;
+	char addr[24];
+	uint32_t host, mask;
+	size_t i, j;
+
+	for (i = 0; i < cv->ninterfaces; i++) {
+		ifc = &cv->interfaces[i];
+		if (ifc->link[0] == '\0')
+			config_error(cfg, ifc->line, "vnet \"%s\": interface %s: has no `link`", cv->name, ifc->name);
+		for (j = 0; j < i; j++) {
+			other = &cv->interfaces[j];
+			if (strcmp(ifc->name, other->name) == 0)
+				config_error(cfg, ifc->line, "vnet \"%s\": interface %s: the name is taken by line %d",
+				    cv->name, ifc->name, other->line);
+			else if (ifc->prefixlen >= 0 && other->prefixlen >= 0 &&
+			    ifc->addr.s_addr == other->addr.s_addr)
+				config_error(cfg, ifc->line, "vnet \"%s\": interface %s: interface %s, in line %d, has the"
+				    " same address", cv->name, ifc->name, other->name, other->line);
+		}
+		if (ifc->prefixlen < 0)
+			continue;
+		host = ntohl(ifc->addr.s_addr);
+		mask = ifc->prefixlen > 0 ? 0xffffffffU << (32 - ifc->prefixlen) : 0;
+		if (host == 0 || host == 0xffffffffU || IN_MULTICAST(host) || IN_BADCLASS(host) || host >> 24 == 127 ||
+		    (ifc->prefixlen < 31 && ((host & ~mask) == 0 || (host & ~mask) == ~mask)))
+			config_error(cfg, ifc->line, "vnet \"%s\": interface %s.address: %s/%d is not a host's address",
+			    cv->name, ifc->name, inet_ntop(AF_INET, &ifc->addr, addr, sizeof(addr)), ifc->prefixlen);
+	}
+	for (i = 0; i < cv->publishes.n; i++) {
+		listen = cv->publishes.v[i].listen.sin_addr;
+		for (j = 0; j < cv->ninterfaces && listen.s_addr != INADDR_ANY; j++)
+			if (cv->interfaces[j].prefixlen >= 0 && cv->interfaces[j].addr.s_addr == listen.s_addr)
+				break;
+		if (listen.s_addr != INADDR_ANY && j == cv->ninterfaces)
+			config_error(cfg, cv->publishes.v[i].line, "vnet \"%s\": publish.listen: %s: no interface of this"
+			    " stack has that address", cv->name, config_addrstr(&cv->publishes.v[i].listen, addr));
+	}
+}
+
+void
+config_check(struct config *cfg)
+{
+	const struct config_vnet *cv;
+	struct item *items;
+	size_t n = cfg->nvnets, i, j;
+
+	if (cfg->nvnets == 0) {
+		config_error(cfg, 0, "describes no stack: at least one section `vnet NAME { ... }` is wanted");
+		return;
+	}
+	for (i = 0; i < cfg->nvnets; i++) {
+		cv = &cfg->vnets[i];
+		n += cv->ninterfaces + cv->forwards.n + cv->publishes.n;
+		vnet_check(cfg, cv);
+	}
+	items = calloc(n, sizeof(*items));
+	if (items == NULL) {
+		config_error(cfg, 0, "out of memory");
+		return;
+	}
+	names_check(cfg, items);
+	links_check(cfg, items);
+	for (n = 0, i = 0; i < cfg->nvnets; i++) {
+		cv = &cfg->vnets[i];
+		for (j = 0; j < cv->forwards.n; j++, n++)
+			items[n] = (struct item){ .cv = cv, .port = &cv->forwards.v[j], .line = cv->forwards.v[j].line };
+	}
+	listens_check(cfg, items, n, "forward");
+	for (i = 0; i < cfg->nvnets; i++) {
+		cv = &cfg->vnets[i];
+		for (j = 0; j < cv->publishes.n; j++)
+			items[j] = (struct item){ .cv = cv, .port = &cv->publishes.v[j], .line = cv->publishes.v[j].line };
+		listens_check(cfg, items, cv->publishes.n, "publish");
+	}
+	free(items);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From libucl's tree to a `struct config`.
+ *
+ * Nothing in the tree is taken on trust: every key must be known, every value of its kind, and what is given once
+ * only may not be there twice.  The walk goes on after a fault, so that one `vnet check` tells all of them.
+ *
+ * libucl has three forms for "several of these": a chain of objects (the key several times), a list, and named
+ * sections inside one section; `struct values` makes the first two one.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucl.h>
+#include "config.h"
+
+/* One walk: where the results and the lines are, and which stack's section it is in. */
+struct walk {
+	struct config *cfg;
+	struct scan *scan;
+	const char *vnet;
+};
+
+#define WALK_ERROR(w, mark, fmt, ...) \
+	config_error((w)->cfg, scan_line((w)->scan, mark), "%s%s%s" fmt, \
+	    (w)->vnet != NULL ? "vnet \"" : "", (w)->vnet != NULL ? (w)->vnet : "", \
+	    (w)->vnet != NULL ? "\": " : "", __VA_ARGS__)
+
+/* ---- Values ---- */
+
+struct values {
+	const ucl_object_t *link;
+	unsigned index;
+};
+
+static const ucl_object_t *
+values_next(struct values *vals)
+{
+	const ucl_object_t *v;
+
+	while (vals->link != NULL) {
+		if (ucl_object_type(vals->link) != UCL_ARRAY) {
+			v = vals->link;
+			vals->link = v->next;
+			return (v);
+		}
+		v = ucl_array_find_index(vals->link, vals->index++);
+		if (v != NULL)
+			return (v);
+		vals->link = vals->link->next;
+		vals->index = 0;
+	}
+	return (NULL);
+}
+
+/* The string of a key given once; NULL after a fault. */
+static const char *
+value_string(struct walk *w, int mark, const char *path, const ucl_object_t *head)
+{
+	const char *s;
+	size_t len;
+
+	if (head->next != NULL || ucl_object_type(head) == UCL_ARRAY) {
+		WALK_ERROR(w, mark, "%s: given more than once", path);
+	} else if (ucl_object_type(head) == UCL_OBJECT) {
+		WALK_ERROR(w, mark, "%s: a section, where a value is wanted", path);
+	} else if (!ucl_object_tolstring_safe(head, &s, &len)) {
+		WALK_ERROR(w, mark, "%s: not a string (write it in quotes)", path);
+	} else if (strlen(s) != len) {
+		WALK_ERROR(w, mark, "%s: a NUL byte in the string", path);
+	} else {
+		return (s);
+	}
+	return (NULL);
+}
+
+/* The whole number of a key given once, within [0, max]; -1 after a fault. */
+static int
+value_int(struct walk *w, int mark, const char *path, const ucl_object_t *head, int min, int max)
+{
+	int64_t n;
+
+	if (head->next != NULL || ucl_object_type(head) == UCL_ARRAY)
+		WALK_ERROR(w, mark, "%s: given more than once", path);
+	else if (ucl_object_type(head) != UCL_INT || !ucl_object_toint_safe(head, &n) || n < min || n > max)
+		WALK_ERROR(w, mark, "%s: not a whole number from %d to %d", path, min, max);
+	else
+		return ((int)n);
+	return (-1);
+}
+
+/* Room for one more element behind the n there are; NULL after a fault. */
+static void *
+append(struct walk *w, void *array, size_t n, size_t size)
+{
+	void *grown = array;
+
+	if ((n & (n - 1)) == 0) {	/* capacity: the next power of two */
+		grown = realloc(array, (n > 0 ? 2 * n : 1) * size);
+		if (grown == NULL) {
+			config_error(w->cfg, 0, "out of memory");
+			return (NULL);
+		}
+	}
+	memset((char *)grown + n * size, 0, size);
+	return (grown);
+}
+
+/* ---- Sections ---- */
+
+static void
+interface_walk(struct walk *w, struct config_interface *ifc, int mark, const ucl_object_t *obj)
+{
+	const ucl_object_t *head;
+	ucl_object_iter_t it = NULL;
+	char path[256], *slash, *end;
+	const char *key, *s;
+	int m;
+
+	while ((head = ucl_object_iterate(obj, &it, true)) != NULL) {
+		key = ucl_object_key(head);
+		m = scan_key(w->scan, mark, key);
+		snprintf(path, sizeof(path), "interface %s.%.64s", ifc->name, key);
+		if (strcmp(key, "link") != 0 && strcmp(key, "address") != 0) {
+			WALK_ERROR(w, m, "%s: unknown key", path);
+			continue;
+		}
+		s = value_string(w, m, path, head);
+		if (s == NULL)
+			continue;
+		if (key[0] == 'l') {
+			if (!config_name_ok(s, sizeof(ifc->link)))
+				WALK_ERROR(w, m, "%s: \"%.64s\" is not a name", path, s);
+			snprintf(ifc->link, sizeof(ifc->link), "%s", s);
+		} else {
+			char addr[64];
+
+			snprintf(addr, sizeof(addr), "%s", s);
+			slash = strchr(addr, '/');
+			if (slash != NULL)
+				*slash++ = '\0';
+			ifc->prefixlen = 32;
+			if (strlen(s) >= sizeof(addr) || slash == NULL || *slash < '0' || *slash > '9' ||
+			    strlen(slash) > 2 || inet_pton(AF_INET, addr, &ifc->addr) != 1) {
+				WALK_ERROR(w, m, "%s: \"%.64s\" is not an address/prefix", path, s);
+			} else {
+				ifc->prefixlen = (int)strtol(slash, &end, 10);
+				if (*end != '\0' || ifc->prefixlen > 32) {
+					WALK_ERROR(w, m, "%s: \"%s\": a prefix is 0 to 32", path, s);
+					ifc->prefixlen = 32;
+				}
+			}
+		}
+	}
+}
+
+/* `interface NAME { }`, several names in one section, or several sections. */
+static void
+interfaces_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_object_t *head)
+{
+	struct values vals = { .link = head }, inner;
+	const ucl_object_t *v, *named, *obj;
+	struct config_interface *ifc;
+	ucl_object_iter_t it;
+	const char *name;
+	int mark, m;
+
+	while ((v = values_next(&vals)) != NULL) {
+		mark = scan_key(w->scan, section, "interface");
+		if (ucl_object_type(v) != UCL_OBJECT) {
+			WALK_ERROR(w, mark, "interface: not a section: interface %s", "NAME { ... }");
+			continue;
+		}
+		it = NULL;
+		while ((named = ucl_object_iterate(v, &it, true)) != NULL) {
+			name = ucl_object_key(named);
+			inner = (struct values){ .link = named };
+			while ((obj = values_next(&inner)) != NULL) {
+				m = scan_key(w->scan, mark, name);
+				if (ucl_object_type(obj) != UCL_OBJECT) {
+					WALK_ERROR(w, m, "interface.%.64s: not a section: interface NAME %s", name, "{ ... }");
+					continue;
+				}
+				ifc = append(w, cv->interfaces, cv->ninterfaces, sizeof(*ifc));
+				if (ifc == NULL)
+					return;
+				cv->interfaces = ifc;
+				ifc += cv->ninterfaces++;
+				ifc->line = scan_line(w->scan, m);
+				ifc->prefixlen = -1;
+				if (!config_name_ok(name, sizeof(ifc->name)))
+					WALK_ERROR(w, m, "interface: \"%.64s\" is not a name of at most %zu letters", name,
+					    sizeof(ifc->name) - 1);
+				snprintf(ifc->name, sizeof(ifc->name), "%s", name);
+				interface_walk(w, ifc, m, obj);
+			}
+		}
+	}
+}
+
+static void
+ports_walk(struct walk *w, struct config_ports *ports, int section, const char *kind, const ucl_object_t *first)
+{
+	struct values vals = { .link = first };
+	const ucl_object_t *v, *head;
+	struct config_port *port;
+	ucl_object_iter_t it;
+	char path[128];
+	const char *key, *s;
+	int mark, m, listen, given;
+
+	while ((v = values_next(&vals)) != NULL) {
+		mark = scan_key(w->scan, section, kind);
+		if (ucl_object_type(v) != UCL_OBJECT) {
+			WALK_ERROR(w, mark, "%s: not a section: %s { listen = \"ADDRESS:PORT\"; to = \"ADDRESS:PORT\"; }", kind,
+			    kind);
+			continue;
+		}
+		port = append(w, ports->v, ports->n, sizeof(*port));
+		if (port == NULL)
+			return;
+		ports->v = port;
+		port += ports->n++;
+		port->line = scan_line(w->scan, mark);
+		given = 0;
+		it = NULL;
+		while ((head = ucl_object_iterate(v, &it, true)) != NULL) {
+			key = ucl_object_key(head);
+			m = scan_key(w->scan, mark, key);
+			snprintf(path, sizeof(path), "%s.%.64s", kind, key);
+			listen = strcmp(key, "listen") == 0;
+			if (!listen && strcmp(key, "to") != 0) {
+				WALK_ERROR(w, m, "%s: unknown key", path);
+				continue;
+			}
+			given |= listen ? 1 : 2;
+			s = value_string(w, m, path, head);
+			if (s != NULL && config_sockaddr(s, listen, listen ? &port->listen : &port->to) != 0)
+				WALK_ERROR(w, m, "%s: \"%.64s\" is not an address:port", path, s);
+		}
+		if (given != 3)
+			WALK_ERROR(w, mark, "%s: has no `%s`", kind, given & 1 ? "to" : "listen");
+	}
+}
+
+static void
+vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
+{
+	struct config_vnet *cv;
+	const ucl_object_t *head;
+	ucl_object_iter_t it = NULL;
+	const char *key;
+	int m;
+
+	cv = append(w, w->cfg->vnets, w->cfg->nvnets, sizeof(*cv));
+	if (cv == NULL)
+		return;
+	w->cfg->vnets = cv;
+	cv += w->cfg->nvnets++;
+	cv->line = scan_line(w->scan, mark);
+	cv->cpu = -1;
+	if (!config_name_ok(name, sizeof(cv->name)))
+		WALK_ERROR(w, mark, "vnet: \"%.64s\" is not a name (letters, digits, - _ .; at most %zu)", name,
+		    sizeof(cv->name) - 1);
+	snprintf(cv->name, sizeof(cv->name), "%s", name);
+	w->vnet = cv->name;
+	while ((head = ucl_object_iterate(obj, &it, true)) != NULL) {
+		key = ucl_object_key(head);
+		if (strcmp(key, "interface") == 0) {
+			interfaces_walk(w, cv, mark, head);
+		} else if (strcmp(key, "forward") == 0) {
+			ports_walk(w, &cv->forwards, mark, key, head);
+		} else if (strcmp(key, "publish") == 0) {
+			ports_walk(w, &cv->publishes, mark, key, head);
+		} else {
+			m = scan_key(w->scan, mark, key);
+			if (strcmp(key, "cpu") == 0)
+				cv->cpu = value_int(w, m, key, head, 0, 65535);
+			else
+				WALK_ERROR(w, m, "%.64s: unknown key", key);
+		}
+	}
+	w->vnet = NULL;
+}
+
+static void
+vnets_walk(struct walk *w, const ucl_object_t *head)
+{
+	struct values vals = { .link = head }, inner;
+	const ucl_object_t *v, *named, *obj;
+	ucl_object_iter_t it;
+	int mark, m;
+
+	while ((v = values_next(&vals)) != NULL) {
+		mark = scan_key(w->scan, 0, "vnet");
+		if (ucl_object_type(v) != UCL_OBJECT) {
+			WALK_ERROR(w, mark, "vnet: not a section: vnet %s", "NAME { ... }");
+			continue;
+		}
+		it = NULL;
+		while ((named = ucl_object_iterate(v, &it, true)) != NULL) {
+			inner = (struct values){ .link = named };
+			while ((obj = values_next(&inner)) != NULL) {
+				m = scan_key(w->scan, mark, ucl_object_key(named));
+				if (ucl_object_type(obj) == UCL_OBJECT)
+					vnet_walk(w, ucl_object_key(named), m, obj);
+				else
+					WALK_ERROR(w, m, "vnet.%.64s: not a section: vnet NAME %s", ucl_object_key(named),
+					    "{ ... }");
+			}
+		}
+	}
+}
+
+void
+config_walk(struct config *cfg, struct scan *scan, const struct ucl_object_s *root)
+{
+	struct walk walk = { .cfg = cfg, .scan = scan }, *w = &walk;
+	const ucl_object_t *head;
+	ucl_object_iter_t it = NULL;
+	const char *key, *s;
+	int m, n;
+
+	while ((head = ucl_object_iterate(root, &it, true)) != NULL) {
+		key = ucl_object_key(head);
+		if (strcmp(key, "vnet") == 0) {
+			vnets_walk(w, head);
+			continue;
+		}
+		m = scan_key(w->scan, 0, key);
+		if (strcmp(key, "modules") == 0 || strcmp(key, "control") == 0) {
+			s = value_string(w, m, key, head);
+			if (s != NULL && *s == '\0')
+				WALK_ERROR(w, m, "%s: an empty path", key);
+			else if (s != NULL)
+				*(key[0] == 'm' ? &cfg->modules : &cfg->control) = strdup(s);
+		} else if (strcmp(key, "workers") == 0) {
+			n = value_int(w, m, key, head, 1, CONFIG_MAXWORKERS);
+			cfg->workers = n > 0 ? (unsigned)n : 0;
+		} else {
+			WALK_ERROR(w, m, "%.64s: unknown key", key);
+		}
+	}
+}

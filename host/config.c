@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a text to a `struct config`: libucl parses, config-walk.c takes its tree apart, config-check.c looks at the
+ * whole.  config-scan.c knows the lines, which libucl does not keep.
+ *
+ * A text may come through the control socket.  Macros (`.include`, `.load`), which read files, and variables are
+ * off for every text; a line that begins with a dot is refused by name, for libucl would pass it as a comment.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucl.h>
+#include <unistd.h>
+#include "config.h"
+
+void
+config_error(struct config *cfg, int line, const char *fmt, ...)
+{
+	char sentence[480], place[32] = "", *grown;
+	va_list ap;
+	size_t old, add;
+
+	if (cfg->nerrors++ >= CONFIG_MAXERRORS)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	if (line > 0)
+		snprintf(place, sizeof(place), "%d: ", line);
+	old = cfg->errors != NULL ? strlen(cfg->errors) : 0;
+	add = strlen(cfg->file) + strlen(place) + strlen(sentence) + 4;
+	grown = realloc(cfg->errors, old + add);
+	if (grown == NULL)
+		return;
+	cfg->errors = grown;
+	snprintf(grown + old, add, "%s:%s%s%s\n", cfg->file, place[0] != '\0' ? "" : " ", place, sentence);
+}
+
+/* libucl's sentence without its own idea of the place; the line is asked from the parser. */
+static void
+syntax_error(struct config *cfg, struct ucl_parser *parser)
+{
+	const char *text = ucl_parser_get_error(parser), *p;
+	int line = (int)ucl_parser_get_linenum(parser), len, skip = 0;
+
+	if (text == NULL)
+		text = "cannot be read";
+	if (strncmp(text, "error while parsing ", 20) == 0 && (p = strstr(text, " - ")) != NULL)
+		text = p + 3;
+	else if (strncmp(text, "error while parsing ", 20) == 0 && (p = strstr(text, "chunk: ")) != NULL)
+		text = p + 7;
+	else if (sscanf(text, "memory:%d %n", &line, &skip) == 1 && skip > 0)
+		text += skip;
+	if (sscanf(text, "unmatched open brace at %d", &line) == 1)
+		text = "this brace is not closed";
+	for (len = (int)strlen(text); len > 0 && strchr("; \n", text[len - 1]) != NULL; len--)
+		continue;
+	config_error(cfg, line, "syntax: %.*s", len, text);
+}
+
+/* A NUL, a macro, or a key that libucl did not show. */
+static void
+text_check(struct config *cfg, const char *text, size_t len)
+{
+	int line = 1, blank = 1;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\0')
+			config_error(cfg, line, "a NUL byte: this is not a text");
+		if (blank && text[i] == '.')
+			config_error(cfg, line, "%.*s: macros are not supported",
+			    (int)strcspn(text + i, " \t\r\n\"("), text + i);
+		if (text[i] == '\n')
+			line++;
+		blank = text[i] == '\n' || (blank && (text[i] == ' ' || text[i] == '\t'));
+		if (cfg->nerrors > 0)
+			return;
+	}
+}
+
+static void
+tree_check(struct config *cfg, struct ucl_parser *parser, const char *text, size_t len)
+{
+	ucl_object_t *root = ucl_parser_get_object(parser);
+	struct scan *scan = scan_text(text, len);
+	char key[64];
+	int lost;
+
+	if (scan == NULL) {
+		config_error(cfg, 0, "out of memory");
+	} else if (root != NULL && ucl_object_type(root) != UCL_OBJECT) {
+		config_error(cfg, 1, "not a configuration: sections `vnet NAME { ... }` are wanted");
+	} else {
+		if (root != NULL)
+			config_walk(cfg, scan, root);
+		lost = scan_unseen(scan, key, sizeof(key));
+		if (cfg->nerrors == 0 && lost >= 0)
+			config_error(cfg, scan_line(scan, lost), "%s: cannot be told apart from what is before it"
+			    " (a list and a section of the same name?)", key);
+		if (cfg->nerrors == 0)
+			config_check(cfg);
+	}
+	scan_free(scan);
+	if (root != NULL)
+		ucl_object_unref(root);
+}
+
+int
+config_parse(struct config *cfg, const char *file, const char *text, size_t len, struct uverr *err)
+{
+	struct ucl_parser *parser;
+	char *copy;
+
+	*cfg = (struct config){ .file = file };
+	/* libucl wants a byte behind the text; text_check() wants an end to it. */
+	copy = malloc(len + 1);
+	parser = ucl_parser_new(UCL_PARSER_DISABLE_MACRO | UCL_PARSER_NO_TIME | UCL_PARSER_NO_FILEVARS);
+	if (copy == NULL || parser == NULL) {
+		config_error(cfg, 0, "out of memory");
+		goto out;
+	}
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (len > CONFIG_MAXSIZE)
+		config_error(cfg, 0, "larger than %u bytes", CONFIG_MAXSIZE);
+	else
+		text_check(cfg, copy, len);
+	if (cfg->nerrors > 0)
+		goto out;
+	if (len > 0 && !ucl_parser_add_chunk_full(parser, (const unsigned char *)copy, len, 0, UCL_DUPLICATE_APPEND,
+	    UCL_PARSE_UCL))
+		syntax_error(cfg, parser);
+	else
+		tree_check(cfg, parser, copy, len);
+out:
+	if (parser != NULL)
+		ucl_parser_free(parser);
+	free(copy);
+	if (cfg->nerrors == 0)
+		return (0);
+	if (cfg->errors == NULL)
+		return (uverr(err, ENOMEM, "%s: out of memory", file));
+	return (uverr(err, EINVAL, "%.*s", (int)strcspn(cfg->errors, "\n"), cfg->errors));
+}
+
+void
+config_free(struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nvnets; i++) {
+		free(cfg->vnets[i].interfaces);
+		free(cfg->vnets[i].forwards.v);
+		free(cfg->vnets[i].publishes.v);
+	}
+	free(cfg->vnets);
+	free(cfg->modules);
+	free(cfg->control);
+	free(cfg->errors);
+	*cfg = (struct config){ 0 };
+}
+
+int
+config_read(const char *file, size_t max, char **text, size_t *len, struct uverr *err)
+{
+	char *buf = NULL, *grown;
+	size_t size = 0, used = 0;
+	ssize_t n;
+	int fd, error = 0;
+
+	fd = strcmp(file, "-") == 0 ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return (uverr(err, errno, "%s: %s", file, strerror(errno)));
+	for (;;) {
+		if (used == size) {
+			size = size > 0 ? 2 * size : 16384;
+			grown = realloc(buf, size);
+			if (grown == NULL) {
+				error = ENOMEM;
+				break;
+			}
+			buf = grown;
+		}
+		n = read(fd, buf + used, size - used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			error = errno;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		if (used > max) {
+			error = EFBIG;
+			break;
+		}
+	}
+	close(fd);
+	if (error != 0) {
+		free(buf);
+		return (uverr(err, error, "%s: %s", file, strerror(error)));
+	}
+	*text = buf;
+	*len = used;
+	return (0);
+}
+
+int
+config_sockaddr(const char *s, int wild, struct sockaddr_in *sin)
+{
+	const char *colon = strrchr(s, ':');
+	char host[16];
+	unsigned long port = 0;
+	size_t n;
+
+	if (colon == NULL || colon == s || (n = (size_t)(colon - s)) >= sizeof(host))
+		return (-EINVAL);
+	memcpy(host, s, n);
+	host[n] = '\0';
+	for (s = colon + 1; *s >= '0' && *s <= '9' && port <= 65535; s++)
+		port = port * 10 + (unsigned)(*s - '0');
+	if (*s != '\0' || port < 1 || port > 65535)
+		return (-EINVAL);
+	memset(sin, 0, sizeof(*sin));
+	sin->sin_family = AF_INET;
+	sin->sin_port = htons((uint16_t)port);
+	if (wild && strcmp(host, "*") == 0)
+		return (0);
+	if (inet_pton(AF_INET, host, &sin->sin_addr) != 1)
+		return (-EINVAL);
+	if (sin->sin_addr.s_addr == INADDR_ANY)
+		return (wild ? 0 : -EINVAL);
+	return (IN_MULTICAST(ntohl(sin->sin_addr.s_addr)) || sin->sin_addr.s_addr == INADDR_NONE ? -EINVAL : 0);
+}
+
+int
+config_name_ok(const char *s, size_t size)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t len = strlen(s);
+
+	return (len > 0 && len < size && strspn(s, letters) == len && *s != '.' && *s != '-');
+}
+
+const char *
+config_addrstr(const struct sockaddr_in *sin, char buf[static 24])
+{
+	char host[INET_ADDRSTRLEN] = "*";
+
+	if (sin->sin_addr.s_addr != INADDR_ANY)
+		inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host));
+	snprintf(buf, 24, "%s:%u", host, ntohs(sin->sin_port));
+	return (buf);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a configuration file says, as plain structures.
+ *
+ * config_parse() reads and checks one text: there is no other way to a `struct config`, so whoever has one knows
+ * that names are valid and unique, that no link has three ends, and that every address is one.
+ */
+#ifndef HOST_CONFIG_H
+#define HOST_CONFIG_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <uvnet/err.h>
+#include <uvnet/net.h>
+#include <uvnet/vnet.h>
+
+#define CONFIG_MAXSIZE (16U << 20)	/* bytes of a file */
+#define CONFIG_MAXERRORS 20		/* sentences kept; the rest is only counted */
+#define CONFIG_MAXWORKERS 1024
+
+struct config_interface {
+	char name[IFNAMSIZ_UV];
+	char link[VNET_NAMELEN];
+	struct in_addr addr;
+	int prefixlen;			/* -1: the interface has no address */
+	int line;
+};
+
+/* `forward` (host to stack) or `publish` (stack to host). */
+struct config_port {
+	struct sockaddr_in listen, to;
+	int line;
+};
+
+struct config_ports {
+	struct config_port *v;
+	size_t n;
+};
+
+struct config_vnet {
+	char name[VNET_NAMELEN];
+	int cpu;			/* -1: wherever it fits best */
+	int line;
+	struct config_interface *interfaces;
+	size_t ninterfaces;
+	struct config_ports forwards, publishes;
+};
+
+struct config {
+	const char *file;		/* for messages; the caller's */
+	char *modules, *control;	/* NULL: not said */
+	unsigned workers;		/* 0: not said */
+	struct config_vnet *vnets;
+	size_t nvnets;
+	char *errors;			/* sentences, a line each; NULL: none */
+	size_t nerrors;
+};
+
+/*
+ * Parse and check a text.  On failure the return is -EINVAL or -ENOMEM, err has the first sentence and
+ * cfg->errors all of them; config_free() is due in either case.  Pure: touches nothing but its arguments.
+ */
+int config_parse(struct config *cfg, const char *file, const char *text, size_t len, struct uverr *err);
+void config_free(struct config *cfg);
+
+/* Read a file whole, at most `max` bytes; the text is the caller's to free. */
+int config_read(const char *file, size_t max, char **text, size_t *len, struct uverr *err);
+
+/* Note a fault; its sentence gets the file and, when it is known (not 0), the line in front. */
+void config_error(struct config *cfg, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* What no single value shows: uniqueness, ends of links, and so on.  By config_parse(). */
+void config_check(struct config *cfg);
+
+/* "10.0.0.1:80", "*:80".  `wild`: whether the address may be any.  0 or -EINVAL. */
+int config_sockaddr(const char *s, int wild, struct sockaddr_in *sin);
+/* Letters, digits, `-`, `_`, `.`; does not begin with `.` or `-`; fits `size` bytes. */
+int config_name_ok(const char *s, size_t size);
+/* The sentence's form of an address: "10.0.0.1:80". */
+const char *config_addrstr(const struct sockaddr_in *sin, char buf[static 24]);
+
+/* Fill the structures from libucl's tree.  By config_parse(). */
+struct scan;
+struct ucl_object_s;
+void config_walk(struct config *cfg, struct scan *scan, const struct ucl_object_s *root);
+
+/* ---- Where keys stand (config-scan.c) ---- */
+
+/* Find the keys of a text.  NULL: no memory. */
+struct scan *scan_text(const char *text, size_t len);
+void scan_free(struct scan *s);
+
+/*
+ * The next key of that name in a section (0: the whole file) that was not asked for before: a handle, or -1.
+ * Asked for in the order of the text, the handles are the keys in that order.
+ */
+int scan_key(struct scan *s, int section, const char *key);
+
+/* The line of a handle; 0 for -1. */
+int scan_line(const struct scan *s, int handle);
+
+/* A key that nobody asked for, or -1; its name is cut to fit. */
+int scan_unseen(const struct scan *s, char *name, size_t size);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `forward`: a port of the host that leads into a stack.
+ *
+ * The listening socket is bound when the stack is made, so that "port in use" is an answer to whoever asked for
+ * the stack, and it is watched by the stack's worker.  Each connection is accepted, one is begun inside the stack, and
+ * a relay joins the two.  The watch is level-triggered and a call accepts a bounded number: a flood of connections
+ * takes turns with everything else.
+ *
+ * When descriptors run out, the connection that cannot be accepted stays in the queue, and the socket would be
+ * ready for ever; so it is not watched for a while.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "relay.h"
+
+#define FORWARD_BATCH 32
+#define FORWARD_PAUSE 100000000		/* ns */
+
+struct forward {
+	struct watch f_watch;
+	struct delay f_pause;
+	LIST_ENTRY(forward) f_le;
+	struct stack *f_stack;
+	int f_fd;
+	struct sockaddr_in f_to;
+};
+
+#define FORWARD_OF(ptr, member) ((struct forward *)((char *)(ptr) - offsetof(struct forward, member)))
+
+/* A client is here: connect on, inside the stack. */
+static void
+forward_connect(struct forward *f, int fd)
+{
+	struct stack *st = f->f_stack;
+	struct socket *so;
+	int error;
+
+	CURVNET_SET(st->st_vnet);
+	error = inet->socreate(AF_INET, &so, SOCK_STREAM, 0);
+	if (error == 0) {
+		error = inet->soconnect(so, &f->f_to);
+		if (error == 0)
+			relay_create(st, fd, 0, so);
+		else
+			inet->soabort(so);
+	}
+	if (error != 0) {
+		fd_reset(fd);
+		st->st_failed++;
+	}
+	CURVNET_RESTORE();
+}
+
+static void
+forward_accept(struct watch *watch, uint32_t events)
+{
+	struct forward *f = FORWARD_OF(watch, f_watch);
+	int fd;
+
+	(void)events;
+	for (int i = 0; i < FORWARD_BATCH; i++) {
+		fd = accept4(f->f_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			forward_connect(f, fd);
+		} else if (errno_is_shortage(errno)) {
+			worker_rewatch(f->f_stack->st_worker, f->f_fd, 0, &f->f_watch);
+			worker_delay(f->f_stack->st_worker, &f->f_pause, FORWARD_PAUSE);
+			return;
+		} else if (errno == EAGAIN) {
+			return;
+		}
+		/* Else that one connection failed before it was accepted: the next. */
+	}
+}
+
+static void
+forward_unpause(struct delay *d)
+{
+	struct forward *f = FORWARD_OF(d, f_pause);
+
+	worker_rewatch(f->f_stack->st_worker, f->f_fd, EPOLLIN, &f->f_watch);
+}
+
+int
+forward_create(struct stack *st, const struct config_port *port, struct uverr *err)
+{
+	struct forward *f;
+	char addr[24];
+	int error, on = 1;
+
+	config_addrstr(&port->listen, addr);
+	f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return (uverr(err, ENOMEM, "out of memory"));
+	f->f_watch.w_func = forward_accept;
+	f->f_pause.d_func = forward_unpause;
+	f->f_stack = st;
+	f->f_to = port->to;
+	f->f_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (f->f_fd < 0) {
+		error = uverr(err, errno, "forward: %s: %s", addr, strerror(errno));
+		goto fail;
+	}
+	setsockopt(f->f_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(f->f_fd, (const struct sockaddr *)&port->listen, sizeof(port->listen)) != 0 ||
+	    listen(f->f_fd, SOMAXCONN) != 0) {
+		if (errno == EADDRINUSE)
+			error = uverr(err, errno, "forward: %s: port in use (by another process?)", addr);
+		else
+			error = uverr(err, errno, "forward: %s: %s", addr, strerror(errno));
+		goto fail_fd;
+	}
+	error = worker_watch(st->st_worker, f->f_fd, EPOLLIN, &f->f_watch);
+	if (error != 0) {
+		uverr(err, -error, "forward: %s: %s", addr, strerror(-error));
+		goto fail_fd;
+	}
+	LIST_INSERT_HEAD(&st->st_forwards, f, f_le);
+	return (0);
+fail_fd:
+	close(f->f_fd);
+fail:
+	free(f);
+	return (error);
+}
+
+/* With all workers stopped: no batch of events points here. */
+void
+forward_destroy(struct forward *f)
+{
+	worker_undelay(f->f_stack->st_worker, &f->f_pause);
+	LIST_REMOVE(f, f_le);
+	close(f->f_fd);
+	free(f);
+}

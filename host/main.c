@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line.  A command is one row of the table below: what it takes, its options, its help.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "vnet.h"
+
+#ifndef VNET_VERSION
+#define VNET_VERSION "0.1.0"
+#endif
+
+/* An option's letter is its place in `options` and what getopt_long(3) returns. */
+static const struct option longopts[] = {
+	{ "for", required_argument, NULL, 'f' },
+	{ "pcap", required_argument, NULL, 'p' },
+	{ "modules", required_argument, NULL, 'm' },
+	{ "workers", required_argument, NULL, 'w' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 }
+};
+
+static const struct command {
+	const char *name;
+	int (*func)(const struct options *opt);
+	int min, max;			/* arguments; -1: any number */
+	const char *letters;		/* options it has, beside h */
+	const char *usage, *help;
+} commands[] = {
+	{ "run", run_main, 1, 1, "fpmwsv",
+	    "[--for SECONDS] [--pcap DIR] [--socket PATH] [--modules DIR] [--workers N] [-v] FILE",
+	    "Run the network stacks that FILE describes (vnet.conf(5)) until SIGINT or SIGTERM.\n\n"
+	    "  --for SECONDS    stop by itself after that time\n"
+	    "  --pcap DIR       write what goes over each link to DIR/LINK.pcap\n"
+	    "  --socket PATH    the control socket (-s)\n"
+	    "  --modules DIR    where inet.ko and if_epair.ko are\n"
+	    "  --workers N      use the first N CPUs that this process may use; otherwise all\n"
+	    "  -v, --verbose    say what is loaded and where each stack runs\n" },
+	{ "check", check_main, 1, 1, "j", "[--json] FILE",
+	    "Check a configuration and say what it describes, or all that is wrong with it.\n" },
+	{ "ls", ls_main, 0, 0, "js", "[--json] [-s PATH]", "List the stacks of a running vnet.\n" },
+	{ "create", create_main, 1, 1, "js", "[--json] [-s PATH] FILE",
+	    "Add the stacks of FILE (-: standard input) to a running vnet: all of them, or none.\n" },
+	{ "destroy", destroy_main, 1, -1, "js", "[--json] [-s PATH] NAME...",
+	    "Destroy stacks of a running vnet; their connections are reset.\n" },
+	{ "kldload", kldload_main, 1, 1, "js", "[--json] [-s PATH] FILE",
+	    "Load a module, and what it depends on from the same folder, into a running vnet.\n" },
+	{ "kldunload", kldunload_main, 1, 1, "js", "[--json] [-s PATH] NAME", "Unload a module of a running vnet.\n" },
+	{ "kldstat", kldstat_main, 0, 0, "js", "[--json] [-s PATH]", "List the modules of a running vnet.\n" },
+	{ "link", link_main, 0, 2, "js", "[--json] [-s PATH] [NAME [up|down]]",
+	    "List the links of a running vnet, cut one (down), or restore it (up).\n" },
+};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+void
+complain(const char *text)
+{
+	int len;
+
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = (int)strcspn(text, "\n");
+		fprintf(stderr, "vnet: %.*s\n", len, text);
+	}
+}
+
+static void
+usage(FILE *out)
+{
+	fprintf(out, "usage: vnet COMMAND [OPTION]... [ARGUMENT]...\n\n");
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		fprintf(out, "  vnet %s %s\n", commands[i].name, commands[i].usage);
+	fprintf(out, "\n`vnet COMMAND --help` says more; so do vnet(8) and vnet.conf(5).\n"
+	    "The control socket is --socket (-s), $VNET_SOCKET, $XDG_RUNTIME_DIR/vnet.sock or"
+	    " /tmp/vnet-UID/vnet.sock.\n");
+}
+
+/* A number of the command line; exits when it is none. */
+static double
+number(const char *option, const char *text, double min, double max, int whole)
+{
+	char *end;
+	double n;
+
+	errno = 0;
+	n = strtod(text, &end);
+	if (errno != 0 || end == text || *end != '\0' || !(n >= min && n <= max) || (whole && n != floor(n))) {
+		fprintf(stderr, "vnet: %s: \"%s\" is not a%s number from %.0f to %.0f\n", option, text,
+		    whole ? " whole" : "", min, max);
+		exit(EXIT_USAGE);
+	}
+	return (n);
+}
+
+static void
+command_usage(const struct command *cmd)
+{
+	fprintf(stderr, "usage: vnet %s %s\n", cmd->name, cmd->usage);
+	exit(EXIT_USAGE);
+}
+
+/* Read the options of a command, which may stand before and after its arguments. */
+static void
+options_read(const struct command *cmd, int argc, char **argv, struct options *opt)
+{
+	int c;
+
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":s:vjh", longopts, NULL)) != -1) {
+		if (c == ':') {
+			fprintf(stderr, "vnet: %s: option %s wants a value\n", cmd->name, argv[optind - 1]);
+			command_usage(cmd);
+		}
+		if (c == '?' || (c != 'h' && strchr(cmd->letters, c) == NULL)) {
+			if (optopt != 0 && c == '?')
+				fprintf(stderr, "vnet: %s: unknown option -%c\n", cmd->name, optopt);
+			else
+				fprintf(stderr, "vnet: %s: unknown option %s\n", cmd->name, argv[optind - 1]);
+			command_usage(cmd);
+		}
+		switch (c) {
+		case 'f':
+			opt->seconds = number("--for", optarg, 0, 1e9, 0);
+			break;
+		case 'p':
+			opt->pcap = optarg;
+			break;
+		case 'm':
+			opt->modules = optarg;
+			break;
+		case 'w':
+			opt->workers = (unsigned)number("--workers", optarg, 1, 1024, 1);
+			break;
+		case 's':
+			opt->socket = optarg;
+			break;
+		case 'v':
+			opt->verbose = 1;
+			break;
+		case 'j':
+			opt->json = 1;
+			break;
+		case 'h':
+			printf("usage: vnet %s %s\n\n%s", cmd->name, cmd->usage, cmd->help);
+			exit(EXIT_OK);
+		}
+	}
+	opt->nargs = argc - optind;
+	opt->args = argv + optind;
+	if (opt->nargs < cmd->min || (cmd->max >= 0 && opt->nargs > cmd->max)) {
+		fprintf(stderr, "vnet: %s: %s\n", cmd->name,
+		    opt->nargs < cmd->min ? "an argument is missing" : "too many arguments");
+		command_usage(cmd);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options opt = { .seconds = -1 };
+	int i = 1, status;
+
+	signal(SIGPIPE, SIG_IGN);
+	/* -s may stand before the command, too. */
+	while (i < argc && (strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "--socket") == 0) && i + 1 < argc) {
+		opt.socket = argv[i + 1];
+		i += 2;
+	}
+	if (i < argc && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+		usage(stdout);
+		return (EXIT_OK);
+	}
+	if (i < argc && strcmp(argv[i], "--version") == 0) {
+		printf("vnet %s\n", VNET_VERSION);
+		return (EXIT_OK);
+	}
+	if (i == argc) {
+		usage(stderr);
+		return (EXIT_USAGE);
+	}
+	for (size_t n = 0; n < NCOMMANDS; n++) {
+		if (strcmp(argv[i], commands[n].name) != 0)
+			continue;
+		options_read(&commands[n], argc - i, argv + i, &opt);
+		status = commands[n].func(&opt);
+		if (fflush(stdout) != 0 || ferror(stdout)) {
+			fprintf(stderr, "vnet: standard output: %s\n", strerror(errno));
+			status = EXIT_FAIL;
+		}
+		return (status);
+	}
+	fprintf(stderr, "vnet: unknown %s %s (see vnet --help)\n", argv[i][0] == '-' ? "option" : "command", argv[i]);
+	return (EXIT_USAGE);
+}

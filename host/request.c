@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading a request.  It comes from outside: what is not in the table of its command is refused, by name, and so
+ * is every value that is not of its kind; what is left needs no second look.
+ */
+#include <errno.h>
+#include <string.h>
+#include "request.h"
+
+const char *const request_names[REQUEST_NCMDS] = {
+	[REQUEST_LS] = "ls",
+	[REQUEST_CREATE] = "create",
+	[REQUEST_DESTROY] = "destroy",
+	[REQUEST_KLDLOAD] = "kldload",
+	[REQUEST_KLDUNLOAD] = "kldunload",
+	[REQUEST_KLDSTAT] = "kldstat",
+	[REQUEST_LINK] = "link",
+};
+
+/* Keys of a command beside "cmd": strings, but for "names".  Those behind a ? may be missing. */
+static const char *const request_keys[REQUEST_NCMDS][3] = {
+	[REQUEST_CREATE] = { "file", "text" },
+	[REQUEST_DESTROY] = { "names" },
+	[REQUEST_KLDLOAD] = { "path" },
+	[REQUEST_KLDUNLOAD] = { "name" },
+	[REQUEST_LINK] = { "?name", "?state" },
+};
+
+static int
+is_string(const ucl_object_t *o)
+{
+	const char *s;
+	size_t len;
+
+	return (o->next == NULL && ucl_object_tolstring_safe(o, &s, &len) && strlen(s) == len);
+}
+
+static int
+is_names(const ucl_object_t *o)
+{
+	const ucl_object_t *name;
+	unsigned i;
+
+	if (o->next != NULL || ucl_object_type(o) != UCL_ARRAY)
+		return (0);
+	for (i = 0; (name = ucl_array_find_index(o, i)) != NULL; i++)
+		if (!is_string(name))
+			return (0);
+	return (i > 0);
+}
+
+static int
+keys_check(const struct request *req, struct uverr *err)
+{
+	const char *const *keys = request_keys[req->cmd], *cmd = request_names[req->cmd], *key;
+	const ucl_object_t *o;
+	ucl_object_iter_t it = NULL;
+	int i, error = 0;
+
+	/* To its end in any case: libucl frees the iterator there. */
+	while ((o = ucl_object_iterate(req->object, &it, true)) != NULL) {
+		key = ucl_object_key(o);
+		if (error != 0 || strcmp(key, "cmd") == 0)
+			continue;
+		for (i = 0; i < 3 && keys[i] != NULL; i++)
+			if (strcmp(keys[i] + (keys[i][0] == '?'), key) == 0)
+				break;
+		if (i == 3 || keys[i] == NULL)
+			error = uverr(err, EINVAL, "%s: unknown key \"%.64s\"", cmd, key);
+		else if (strcmp(key, "names") == 0 ? !is_names(o) : !is_string(o))
+			error = uverr(err, EINVAL, "%s: \"%s\" is not %s", cmd, key,
+			    strcmp(key, "names") == 0 ? "a list of strings" : "a string");
+	}
+	for (i = 0; i < 3 && keys[i] != NULL && error == 0; i++)
+		if (keys[i][0] != '?' && ucl_object_lookup(req->object, keys[i]) == NULL)
+			error = uverr(err, EINVAL, "%s: \"%s\" is missing", cmd, keys[i]);
+	return (error);
+}
+
+int
+request_parse(const char *text, size_t len, struct request *req, struct uverr *err)
+{
+	const ucl_object_t *cmd;
+	const char *name;
+	int error;
+
+	*req = (struct request){ 0 };
+	if (len > REQUEST_MAXSIZE)
+		return (uverr(err, EMSGSIZE, "a request of more than %u bytes", REQUEST_MAXSIZE));
+	error = json_parse(text, len, &req->object, err);
+	if (error != 0)
+		return (error);
+	cmd = ucl_object_lookup(req->object, "cmd");
+	if (cmd == NULL || !is_string(cmd)) {
+		error = uverr(err, EINVAL, "the request has no \"cmd\"");
+		goto fail;
+	}
+	name = ucl_object_tostring(cmd);
+	for (req->cmd = 0; req->cmd < REQUEST_NCMDS; req->cmd++)
+		if (strcmp(name, request_names[req->cmd]) == 0)
+			break;
+	if (req->cmd == REQUEST_NCMDS) {
+		error = uverr(err, EINVAL, "unknown command \"%.64s\"", name);
+		goto fail;
+	}
+	error = keys_check(req, err);
+	if (error != 0)
+		goto fail;
+	req->file = json_getstr(req->object, "file");
+	req->text = json_getstr(req->object, "text");
+	req->path = json_getstr(req->object, "path");
+	req->name = json_getstr(req->object, "name");
+	req->state = json_getstr(req->object, "state");
+	if (req->cmd == REQUEST_KLDLOAD && req->path[0] != '/')
+		error = uverr(err, EINVAL, "kldload: \"path\" is not absolute");
+	else if (req->state[0] != '\0' && strcmp(req->state, "up") != 0 && strcmp(req->state, "down") != 0)
+		error = uverr(err, EINVAL, "link: \"%.64s\" is neither up nor down", req->state);
+	else if (req->state[0] != '\0' && req->name[0] == '\0')
+		error = uverr(err, EINVAL, "link: \"name\" is missing");
+	if (error == 0)
+		return (0);
+fail:
+	request_free(req);
+	return (error);
+}
+
+void
+request_free(struct request *req)
+{
+	json_free(req->object);
+	req->object = NULL;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request on the control socket: one JSON object on one line.
+ *
+ *	{"cmd": "ls"}					{"cmd": "kldload", "path": "/abs/x.ko"}
+ *	{"cmd": "create", "file": NAME, "text": TEXT}	{"cmd": "kldunload", "name": "x"}
+ *	{"cmd": "destroy", "names": ["a", "b"]}		{"cmd": "kldstat"}
+ *	{"cmd": "link"}		{"cmd": "link", "name": "red", "state": "down"}
+ *
+ * The answer is one as well: {"ok": true, ...} or {"ok": false, "error": "..."}.
+ */
+#ifndef HOST_REQUEST_H
+#define HOST_REQUEST_H
+
+#include "json.h"
+
+#define REQUEST_MAXSIZE (1U << 20)
+
+enum request_cmd {
+	REQUEST_LS, REQUEST_CREATE, REQUEST_DESTROY, REQUEST_KLDLOAD, REQUEST_KLDUNLOAD, REQUEST_KLDSTAT,
+	REQUEST_LINK, REQUEST_NCMDS
+};
+extern const char *const request_names[REQUEST_NCMDS];
+
+/* Strings are the object's; "" where the command has none. */
+struct request {
+	enum request_cmd cmd;
+	json *object;
+	const char *file, *text, *path, *name, *state;
+};
+
+/* Read a request; every key is known and of its kind afterwards.  request_free() is due only after success. */
+int request_parse(const char *text, size_t len, struct request *req, struct uverr *err);
+void request_free(struct request *req);
+
+#endif

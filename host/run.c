@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `vnet run`: bring everything up in order, serve, take everything down in the reverse order.
+ *
+ * The configuration is read and checked before anything is made, so a mistake in it costs nothing.  Then come the
+ * parts, each on those before it: window, CPUs, stacks, packet queues, modules, workers, the control socket, and
+ * the configured stacks, which are made while no worker runs yet.  The control socket comes before the stacks: if
+ * another vnet answers on it, that is the better message than a port in use.
+ *
+ * Signals that end the program are blocked in every thread and read from a descriptor by the main thread.  On the
+ * way out they are unblocked as soon as the workers are gone: a second one ends a stop that hangs.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <uvnet/callout.h>
+#include <uvnet/dpcpu.h>
+#include <uvnet/module.h>
+#include <uvnet/netisr.h>
+#include "config.h"
+#include "control.h"
+#include "stack.h"
+#include "vnet.h"
+
+struct run {
+	const struct options *opt;
+	struct config cfg;
+	unsigned *cpus, ncpus;
+	struct sockaddr_un sun;
+	sigset_t signals, old;
+	int sigfd;
+};
+
+/* A descriptor a connection: take all that we may have. */
+static void
+limits_raise(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+/* Where the modules are: said, or beside the program (build tree, then installed). */
+static int
+modules_find(const struct run *run, char dir[PATH_MAX], struct uverr *err)
+{
+	static const char *const beside[] = { "../modules", "../lib/uvnet" };
+	const char *said = run->opt->modules;
+	char exe[PATH_MAX], path[PATH_MAX + 64], *slash;
+	ssize_t n;
+
+	if (said == NULL)
+		said = run->cfg.modules;
+	if (said == NULL)
+		said = getenv("UVNET_MODULES");
+	if (said != NULL && *said != '\0') {
+		snprintf(dir, PATH_MAX, "%s", said);
+		return (0);
+	}
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (n > 0) {
+		exe[n] = '\0';
+		slash = strrchr(exe, '/');
+		if (slash != NULL)
+			*slash = '\0';
+		for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+			n = snprintf(dir, PATH_MAX, "%s/%s", exe, beside[i]);
+			snprintf(path, sizeof(path), "%s/inet.ko", dir);
+			if (n < PATH_MAX && access(path, R_OK) == 0)
+				return (0);
+		}
+	}
+	return (uverr(err, ENOENT, "the modules are not beside the program; --modules DIR or $UVNET_MODULES says where"
+	    " inet.ko is"));
+}
+
+static int
+modules_load(const struct run *run, struct uverr *err)
+{
+	static const char *const names[] = { "inet.ko", "if_epair.ko" };
+	char dir[PATH_MAX], path[PATH_MAX + 64];
+	linker_file_t file;
+	int error;
+
+	error = modules_find(run, dir, err);
+	for (size_t i = 0; i < 2 && error == 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		error = kld_load(path, &file, err);
+		if (error == 0 && run->opt->verbose)
+			printf("vnet: loaded %s\n", path);
+	}
+	if (error != 0)
+		return (error);
+	file = kld_find("inet");
+	inet = file != NULL ? kld_lookup(file, "inet_kpi") : NULL;
+	if (inet == NULL || inet->version != INET_KPI_VERSION || inet->size != sizeof(*inet)) {
+		inet = NULL;
+		return (uverr(err, ENOEXEC, "%s/inet.ko: not made for this program (its inet_kpi is another version)", dir));
+	}
+	return (0);
+}
+
+static int
+signals_open(struct run *run, struct uverr *err)
+{
+	sigemptyset(&run->signals);
+	sigaddset(&run->signals, SIGINT);
+	sigaddset(&run->signals, SIGTERM);
+	sigaddset(&run->signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &run->signals, &run->old);
+	run->sigfd = signalfd(-1, &run->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (run->sigfd < 0)
+		return (uverr(err, errno, "signalfd: %s", strerror(errno)));
+	return (0);
+}
+
+static void
+signals_drain(const struct run *run)
+{
+	struct signalfd_siginfo info;
+
+	while (read(run->sigfd, &info, sizeof(info)) > 0)
+		continue;
+	sigprocmask(SIG_SETMASK, &run->old, NULL);
+}
+
+static void
+running_say(const struct run *run)
+{
+	const struct stack *st;
+	size_t n = 0;
+
+	TAILQ_FOREACH (st, &stacks, st_le) {
+		n++;
+		if (run->opt->verbose)
+			printf("vnet: stack %s: id %u, CPU %u\n", st->st_vnet->vnet_name, st->st_vnet->vnet_id,
+			    st->st_vnet->vnet_cpu);
+	}
+	printf("vnet: running: %zu stack%s, %u worker%s, control socket %s\n", n, n == 1 ? "" : "s", run->ncpus,
+	    run->ncpus == 1 ? "" : "s", run->sun.sun_path);
+	fflush(stdout);
+}
+
+/* Workers run; until a signal, or --for. */
+static void
+serve(struct run *run)
+{
+	int64_t until = INT64_MAX;
+
+	if (run->opt->seconds >= 0)
+		until = callout_now() + (int64_t)(run->opt->seconds * 1e9);
+	running_say(run);
+	control_serve(run->sigfd, until);
+	workers_join();
+	signals_drain(run);
+}
+
+static int
+run_up(struct run *run, struct uverr *err)
+{
+	int error;
+
+	if ((error = vset_window_init(err)) != 0)
+		return (error);
+	if ((error = dpcpu_init(err)) != 0)
+		return (error);
+	if ((error = vnet_init(&(struct vnet_config){ 0 }, err)) != 0)
+		goto fail_dpcpu;
+	if ((error = netisr_init(run->cpus, run->ncpus, 0, err)) != 0)
+		goto fail_vnet;
+	if ((error = kld_init("vnet", err)) != 0)
+		goto fail_netisr;
+	if ((error = kld_fault_init(err)) != 0)
+		goto fail_kld;
+	if ((error = modules_load(run, err)) != 0)
+		goto fail_kld;
+	if ((error = workers_init(run->cpus, run->ncpus, err)) != 0)
+		goto fail_kld;
+	if ((error = captures_init(run->opt->pcap, err)) != 0)
+		goto fail_workers;
+	if ((error = control_open(&run->sun, err)) != 0)
+		goto fail_captures;
+	if ((error = stacks_create(&run->cfg, err)) != 0)
+		goto fail_control;
+	if ((error = workers_start(err)) != 0)
+		goto fail_stacks;
+	serve(run);
+	error = 0;
+fail_stacks:
+	stacks_destroy();
+fail_control:
+	control_close();
+fail_captures:
+	captures_fini();
+fail_workers:
+	workers_fini();
+fail_kld:
+	kld_fini();
+fail_netisr:
+	netisr_fini();
+fail_vnet:
+	vnet_fini();
+fail_dpcpu:
+	dpcpu_fini();
+	return (error);
+}
+
+int
+run_main(const struct options *opt)
+{
+	struct run run = { .opt = opt, .sigfd = -1 };
+	struct uverr err;
+	char *text;
+	size_t len;
+	int error;
+
+	error = config_read(opt->args[0], CONFIG_MAXSIZE, &text, &len, &err);
+	if (error != 0) {
+		complain(err.text);
+		return (EXIT_FAIL);
+	}
+	error = config_parse(&run.cfg, opt->args[0], text, len, &err);
+	free(text);
+	if (error != 0) {
+		complain(run.cfg.errors != NULL ? run.cfg.errors : err.text);
+		goto out;
+	}
+	limits_raise();
+	error = workers_cpus(opt->workers != 0 ? opt->workers : run.cfg.workers, &run.cpus, &run.ncpus, &err);
+	if (error == 0)
+		error = control_address(opt->socket, run.cfg.control, &run.sun, &err);
+	if (error == 0)
+		error = signals_open(&run, &err);
+	if (error == 0)
+		error = run_up(&run, &err);
+	if (error != 0)
+		complain(err.text);
+	if (run.sigfd >= 0)
+		close(run.sigfd);
+	free(run.cpus);
+out:
+	config_free(&run.cfg);
+	return (error == 0 ? EXIT_OK : EXIT_FAIL);
+}

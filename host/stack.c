@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making and destroying configured stacks.
+ *
+ * A configuration is made whole or not at all: stacks_create() counts what it made and takes exactly that down
+ * again, the last first.  Within a stack everything made is on one of its lists, so stack_destroy() undoes a
+ * stack in whatever state its making stopped; the order is the reverse of making.
+ *
+ * Where a stack runs: on the CPU that it names; else beside a stack that it has a link with, for packets between
+ * workers go through rings and wake-ups; else where there are fewest.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay.h"
+#include "stack.h"
+
+struct stack_list stacks = TAILQ_HEAD_INITIALIZER(stacks);
+const struct inet_kpi *inet;
+
+struct stack *
+stack_find(const char *name)
+{
+	struct stack *st;
+
+	TAILQ_FOREACH (st, &stacks, st_le)
+		if (strcmp(st->st_vnet->vnet_name, name) == 0)
+			break;
+	return (st);
+}
+
+static struct worker *
+stack_place(const struct config_vnet *cv, struct uverr *err)
+{
+	struct worker *w;
+
+	if (cv->cpu >= 0) {
+		w = worker_of((unsigned)cv->cpu);
+		if (w == NULL)
+			uverr(err, EINVAL, "cpu: no worker runs on CPU %d", cv->cpu);
+		return (w);
+	}
+	for (size_t i = 0; i < cv->ninterfaces; i++) {
+		w = link_worker(cv->interfaces[i].link);
+		if (w != NULL)
+			return (w);
+	}
+	return (worker_idlest());
+}
+
+/* What a stack's section lists; the stack is current.  *line: of the part that failed. */
+static int
+stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct uverr *err)
+{
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < cv->ninterfaces && error == 0; i++) {
+		*line = cv->interfaces[i].line;
+		error = end_create(st, &cv->interfaces[i], err);
+	}
+	for (i = 0; i < cv->publishes.n && error == 0; i++) {
+		*line = cv->publishes.v[i].line;
+		error = publish_create(st, &cv->publishes.v[i], err);
+	}
+	for (i = 0; i < cv->forwards.n && error == 0; i++) {
+		*line = cv->forwards.v[i].line;
+		error = forward_create(st, &cv->forwards.v[i], err);
+	}
+	return (error);
+}
+
+static int
+stack_create(const struct config *cfg, const struct config_vnet *cv, struct uverr *err)
+{
+	struct stack *st;
+	int error, line = cv->line;
+
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return (uverr(err, ENOMEM, "out of memory"));
+	LIST_INIT(&st->st_ends);
+	LIST_INIT(&st->st_forwards);
+	LIST_INIT(&st->st_publishes);
+	LIST_INIT(&st->st_relays);
+	st->st_worker = stack_place(cv, err);
+	if (st->st_worker == NULL) {
+		error = -EINVAL;
+		goto fail;
+	}
+	error = vnet_alloc(cv->name, worker_cpu(st->st_worker), &st->st_vnet, err);
+	if (error != 0)
+		goto fail;
+	st->st_vnet->vnet_softc = st;
+	worker_load(st->st_worker, 1);
+	TAILQ_INSERT_TAIL(&stacks, st, st_le);
+	CURVNET_SET(st->st_vnet);
+	error = stack_populate(st, cv, &line, err);
+	CURVNET_RESTORE();
+	if (error != 0)
+		goto fail_vnet;
+	return (0);
+fail_vnet:
+	stack_destroy(st);
+	st = NULL;
+fail:
+	free(st);
+	uverr_prefix(err, "%s:%d: vnet \"%s\"", cfg->file, line, cv->name);
+	return (error);
+}
+
+void
+stack_destroy(struct stack *st)
+{
+	CURVNET_SET(st->st_vnet);
+	while (!LIST_EMPTY(&st->st_forwards))
+		forward_destroy(LIST_FIRST(&st->st_forwards));
+	while (!LIST_EMPTY(&st->st_publishes))
+		publish_destroy(LIST_FIRST(&st->st_publishes));
+	while (!LIST_EMPTY(&st->st_relays))
+		relay_destroy(LIST_FIRST(&st->st_relays));
+	while (!LIST_EMPTY(&st->st_ends))
+		end_destroy(LIST_FIRST(&st->st_ends));
+	CURVNET_RESTORE();
+	TAILQ_REMOVE(&stacks, st, st_le);
+	worker_load(st->st_worker, -1);
+	vnet_destroy(st->st_vnet);
+	free(st);
+}
+
+int
+stacks_create(const struct config *cfg, struct uverr *err)
+{
+	size_t n;
+	int error;
+
+	for (n = 0; n < cfg->nvnets; n++) {
+		error = stack_create(cfg, &cfg->vnets[n], err);
+		if (error != 0) {
+			for (; n > 0; n--)
+				stack_destroy(TAILQ_LAST(&stacks, stack_list));
+			return (error);
+		}
+	}
+	return (0);
+}
+
+void
+stacks_destroy(void)
+{
+	while (!TAILQ_EMPTY(&stacks))
+		stack_destroy(TAILQ_LAST(&stacks, stack_list));
+}

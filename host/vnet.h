@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The program `vnet`: its commands and what they share. */
+#ifndef HOST_VNET_H
+#define HOST_VNET_H
+
+#include <stdint.h>
+#include "json.h"
+
+/* What the command line said; options that a command does not have are refused before it runs. */
+struct options {
+	const char *socket, *pcap, *modules;
+	double seconds;			/* --for; below 0: for ever */
+	unsigned workers;
+	int json, verbose;
+	int nargs;
+	char **args;
+};
+
+/* Exit codes. */
+enum { EXIT_OK = 0, EXIT_FAIL = 1, EXIT_USAGE = 2 };
+
+int run_main(const struct options *opt);
+int check_main(const struct options *opt);
+
+/* The commands that ask a running one (client.c). */
+int ls_main(const struct options *opt);
+int create_main(const struct options *opt);
+int destroy_main(const struct options *opt);
+int kldload_main(const struct options *opt);
+int kldunload_main(const struct options *opt);
+int kldstat_main(const struct options *opt);
+int link_main(const struct options *opt);
+
+/* Write `text` to standard error, `vnet: ` in front of each of its lines. */
+void complain(const char *text);
+
+/* Tables on standard output (table.c). */
+void table_ls(const json *answer);
+void table_kldstat(const json *answer);
+void table_link(const json *answer);
+
+#endif

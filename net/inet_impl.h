@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of inet.ko know of each other.  Plain globals here are virtual: vnetcc compiles them. */
+#ifndef UVNET_INET_IMPL_H
+#define UVNET_INET_IMPL_H
+
+#include <stdint.h>
+#include "lwip/err.h"
+
+struct netif;
+
+/* timer.c: start a cyclic timer of lwIP's unless it runs; each stops by itself when it has nothing to do. */
+void inet_timers_init(void);
+void inet_timers_stop(void);
+void inet_arp_timer_needed(void);
+void inet_reass_timer_needed(void);
+
+/* arp.c, reass.c: whether something in there ages. */
+int inet_arp_busy(void);
+int inet_reass_busy(void);
+
+/* ifnet.c: give back the packets that this stack holds; take in what was looped back. */
+void inet_packets_purge(void);
+void inet_loop_init(void);
+void inet_loop_poll(void);
+
+/* socket.c: the upcalls' callout; why connections are being aborted right now, or 0. */
+void inet_sockets_init(void);
+void inet_sockets_stop(void);
+extern int inet_abort_error;
+
+#endif

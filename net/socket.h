@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A socket, between net/socket.c (its life) and net/socket_io.c (its bytes). */
+#ifndef UVNET_SOCKET_H
+#define UVNET_SOCKET_H
+
+#include <sys/queue.h>
+#include <uvnet/net.h>
+
+#include "lwip/tcp.h"
+
+enum {
+	SS_CONNECTING = 0x01,	/* our SYN is out */
+	SS_CONNECTED = 0x02,	/* the handshake was completed at some time */
+	SS_LISTENING = 0x04,
+	SS_EOF = 0x08,		/* the peer's FIN came, after all that is queued */
+	SS_SHUTDOWN = 0x10,	/* our FIN is queued, or out */
+	SS_LOW = 0x20,		/* little room to send was left: say so when there is more */
+	SS_DIRTY = 0x40,	/* on the list of sockets to call up */
+};
+
+struct socket {
+	struct tcp_pcb *so_pcb;		/* NULL when lwIP freed it; a listening socket's is a tcp_pcb_listen */
+	so_upcall_t *so_upcall;
+	void *so_upcallarg;
+	unsigned so_flags;
+	int so_error;			/* a positive errno: why it is dead */
+
+	/* Received and not consumed: pbufs of one piece each, by their `next`. */
+	struct pbuf *so_rcvhead, *so_rcvtail;
+
+	TAILQ_ENTRY(socket) so_dirty;
+	TAILQ_ENTRY(socket) so_accept;	/* in its listener's queue */
+	struct socket *so_head;		/* that listener, until accepted */
+	TAILQ_HEAD(, socket) so_queue;	/* a listener's connections that wait for soaccept() */
+};
+
+/* Have the upcall made in the worker's next round. */
+void so_wakeup(struct socket *so);
+
+/* lwIP's callbacks for data. */
+err_t so_tcp_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
+err_t so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
+
+/* Let go of what was received. */
+void so_rcvfree(struct socket *so);
+
+/* lwIP's error as a negative errno. */
+int so_errno(err_t err);
+
+#endif

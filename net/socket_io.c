@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sockets: their bytes, and what there is to know of them.
+ *
+ * Receiving: lwIP hands over chains of pbufs, most of one piece, each in the buffer that it came in.  They are taken
+ * apart and queued by their `next`, so that adding and removing is one step however much waits, and lent out
+ * as they are (sopeek); soconsume() frees them and opens the window by as much.
+ *
+ * Sending: tcp_write() copies into segments of full size; it takes 16-bit lengths, so a large piece goes in as
+ * multiples of a segment, of which none but the last leaves a remainder.  One tcp_output() at the end.
+ *
+ * When to call up for room: acknowledgements come for every second segment, and a user who was called for each
+ * would refill a few kilobytes at a time.  So once less than SNDLOWAT is free, the next call comes when that much is.
+ */
+#include <errno.h>
+#include <string.h>
+#include <uvnet/vnet.h>
+
+#include "lwip/priv/tcp_priv.h"
+#include "socket.h"
+
+#define SNDLOWAT (TCP_SND_BUF / 4)
+#define QUEUELEN_MAX (TCP_SND_QUEUELEN - 2 * (0xffff / TCP_MSS + 1))	/* leaves one tcp_write() of small segments */
+
+/* ---- Receiving ---- */
+
+err_t
+so_tcp_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	struct socket *so = arg;
+	struct pbuf *next;
+
+	(void)pcb;
+	(void)err;	/* always ERR_OK */
+	if (p == NULL)
+		so->so_flags |= SS_EOF;
+	for (; p != NULL; p = next) {
+		/* A chain's head owns its tail: taken apart, each piece is ours. */
+		next = p->next;
+		p->next = NULL;
+		p->tot_len = p->len;
+		if (p->len == 0) {
+			pbuf_free(p);	/* what is left of headers in a buffer of their own */
+			continue;
+		}
+		if (so->so_rcvhead == NULL)
+			so->so_rcvhead = p;
+		else
+			so->so_rcvtail->next = p;
+		so->so_rcvtail = p;
+	}
+	so_wakeup(so);
+	return (ERR_OK);
+}
+
+static void
+so_rcvdrop(struct socket *so)
+{
+	struct pbuf *p = so->so_rcvhead;
+
+	so->so_rcvhead = p->next;
+	p->next = NULL;
+	pbuf_free(p);
+}
+
+void
+so_rcvfree(struct socket *so)
+{
+	while (so->so_rcvhead != NULL)
+		so_rcvdrop(so);
+}
+
+int
+sopeek(struct socket *so, struct iovec *iov, int niov)
+{
+	struct pbuf *p;
+	int n = 0;
+
+	for (p = so->so_rcvhead; p != NULL && n < niov; p = p->next, n++) {
+		iov[n].iov_base = p->payload;
+		iov[n].iov_len = p->len;
+	}
+	return (n);
+}
+
+void
+soconsume(struct socket *so, size_t len)
+{
+	size_t done = 0, n;
+	struct pbuf *p;
+
+	while (done < len && (p = so->so_rcvhead) != NULL) {
+		n = len - done;
+		if (n < p->len) {
+			pbuf_remove_header(p, n);
+			p->tot_len = p->len;
+			done = len;
+		} else {
+			done += p->len;
+			so_rcvdrop(so);
+		}
+	}
+	for (; done > 0 && so->so_pcb != NULL; done -= n) {
+		n = done < 0xffff ? done : 0xffff;
+		tcp_recved(so->so_pcb, (u16_t)n);
+	}
+}
+
+ssize_t
+soreceive(struct socket *so, void *buf, size_t len)
+{
+	const struct pbuf *p;
+	size_t done = 0, n;
+
+	for (p = so->so_rcvhead; p != NULL && done < len; p = p->next) {
+		n = len - done < p->len ? len - done : p->len;
+		memcpy((char *)buf + done, p->payload, n);
+		done += n;
+	}
+	if (done > 0) {
+		soconsume(so, done);
+		return ((ssize_t)done);
+	}
+	if (so->so_rcvhead != NULL)
+		return (0);	/* asked for nothing */
+	if (so->so_error != 0)
+		return (-so->so_error);
+	if ((so->so_flags & SS_EOF) != 0)
+		return (0);
+	if ((so->so_flags & (SS_CONNECTED | SS_CONNECTING)) == 0)
+		return (-ENOTCONN);
+	return (so->so_pcb != NULL ? -EAGAIN : 0);
+}
+
+/* ---- Sending ---- */
+
+static size_t
+so_room(const struct socket *so)
+{
+	const struct tcp_pcb *pcb = so->so_pcb;
+
+	if (pcb == NULL || (so->so_flags & (SS_CONNECTED | SS_SHUTDOWN)) != SS_CONNECTED || so->so_error != 0)
+		return (0);
+	return (pcb->snd_queuelen < QUEUELEN_MAX ? pcb->snd_buf : 0);
+}
+
+err_t
+so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+	struct socket *so = arg;
+
+	(void)len;
+	if ((so->so_flags & SS_LOW) != 0 && so_room(so) >= SNDLOWAT) {
+		so->so_flags &= ~(unsigned)SS_LOW;
+		so_wakeup(so);
+	} else if ((so->so_flags & SS_SHUTDOWN) != 0 && pcb->unacked == NULL && pcb->unsent == NULL)
+		so_wakeup(so);	/* drained */
+	return (ERR_OK);
+}
+
+ssize_t
+sosend(struct socket *so, const void *buf, size_t len)
+{
+	struct tcp_pcb *pcb = so->so_pcb;
+	size_t done = 0, n, room, chunk;
+	err_t err = ERR_OK;
+
+	if (so->so_error != 0)
+		return (-so->so_error);
+	if ((so->so_flags & SS_CONNECTED) == 0)
+		return (so->so_flags & SS_CONNECTING ? -EAGAIN : -ENOTCONN);
+	if (pcb == NULL || (so->so_flags & SS_SHUTDOWN) != 0)
+		return (-EPIPE);
+	chunk = 0xffff / pcb->mss * pcb->mss;
+	while (done < len && (room = so_room(so)) > 0) {
+		n = len - done;
+		n = n < chunk ? n : chunk;
+		n = n < room ? n : room;
+		err = tcp_write(pcb, (const char *)buf + done, (u16_t)n,
+		    TCP_WRITE_FLAG_COPY | (done + n < len ? TCP_WRITE_FLAG_MORE : 0));
+		if (err != ERR_OK)
+			break;
+		done += n;
+	}
+	if (so_room(so) < SNDLOWAT)
+		so->so_flags |= SS_LOW;
+	if (done > 0) {
+		tcp_output(pcb);
+		return ((ssize_t)done);
+	}
+	if (len == 0)
+		return (0);
+	so->so_flags |= SS_LOW;
+	return (err == ERR_OK || err == ERR_MEM ? -EAGAIN : so_errno(err));
+}
+
+size_t
+sospace(const struct socket *so)
+{
+	return (so_room(so));
+}
+
+/* ---- What there is to know ---- */
+
+unsigned
+sostate(const struct socket *so)
+{
+	const struct tcp_pcb *pcb = so->so_pcb;
+	unsigned state = 0;
+
+	if ((so->so_flags & SS_LISTENING) != 0)
+		return (TAILQ_EMPTY(&so->so_queue) ? 0 : SO_READABLE);
+	if (so->so_error != 0)
+		state |= SO_DEAD;
+	if ((so->so_flags & SS_CONNECTED) != 0)
+		state |= SO_CONNECTED;
+	if (so->so_rcvhead != NULL)
+		state |= SO_READABLE;
+	else if ((so->so_flags & SS_EOF) != 0)
+		state |= SO_READABLE | SO_EOF;
+	if (so_room(so) > 0)
+		state |= SO_WRITABLE;
+	if ((so->so_flags & SS_CONNECTED) != 0 && so->so_error == 0 &&
+	    (pcb == NULL || (pcb->unsent == NULL && pcb->unacked == NULL)))
+		state |= SO_DRAINED;
+	return (state);
+}
+
+int
+soerror(const struct socket *so)
+{
+	return (-so->so_error);
+}
+
+static int
+so_name(const struct socket *so, int local, struct sockaddr_in *sin)
+{
+	ip_addr_t ip;
+	u16_t port;
+
+	/* The beginning of a tcp_pcb_listen is the same; it has no peer. */
+	if (so->so_pcb == NULL || (!local && (so->so_flags & SS_LISTENING) != 0))
+		return (-ENOTCONN);
+	tcp_tcp_get_tcp_addrinfo(so->so_pcb, local, &ip, &port);
+	if (!local && port == 0)
+		return (-ENOTCONN);
+	memset(sin, 0, sizeof(*sin));
+	sin->sin_family = AF_INET;
+	sin->sin_addr.s_addr = ip4_addr_get_u32(&ip);
+	sin->sin_port = htons(port);
+	return (0);
+}
+
+int
+sogetsockname(const struct socket *so, struct sockaddr_in *sin)
+{
+	return (so_name(so, 1, sin));
+}
+
+int
+sogetpeername(const struct socket *so, struct sockaddr_in *sin)
+{
+	return (so_name(so, 0, sin));
+}

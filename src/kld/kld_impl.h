@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside the module linker: what its files share.
+ *
+ *	elf_read.c	bytes -> struct elf_obj, everything checked
+ *	modmeta.c	struct elf_obj -> what the module says of itself, without loading it
+ *	layout.c	struct elf_obj -> struct kld_image: which section goes where
+ *	reloc.c		plans slots and stubs, writes the relocated image into staging buffers
+ *	place.c		takes address space, maps the image, puts the sets' parts into their instances
+ *	symbols.c	names to addresses, and addresses to names
+ *	program.c	the program itself as a linker file
+ *	unwind.c	.eh_frame
+ *	events.c	constructors, and module events among them
+ *	fault.c		explains a virtual variable touched outside any stack
+ *	depend.c	what modules need of each other
+ *	kld.c		the order of all that; modules' files
+ *
+ * The first four touch nothing but memory of their own: the fuzz target runs them on anything.
+ */
+#ifndef KLD_IMPL_H
+#define KLD_IMPL_H
+
+#include <sys/queue.h>
+#include <uvnet/module.h>
+#include <uvnet/vset.h>
+
+#include "kld_arch.h"
+
+#define KLD_FILE_MAX ((size_t)256 << 20)	/* bytes of a module's file */
+#define KLD_ALIGN_MAX ((size_t)2 << 20)		/* of a section */
+#define KLD_PART_MAX ((size_t)1 << 30)		/* bytes of a part */
+#define KLD_META_MAX 256			/* metadata records of a module */
+#define KLD_NAME_MAX 64				/* length of a module's name */
+#define KLD_DEPTH_MAX 16			/* dependencies of dependencies of ... */
+
+/* ---- elf_read.c: a relocatable object, checked; nothing of it changes ---- */
+
+struct elf_obj {
+	const char *name;	/* of the file, for messages */
+	const uint8_t *data;
+	size_t size;
+	const ElfW(Shdr) *shdr;
+	unsigned nshdr;
+	const char *shstr;
+	const ElfW(Sym) *sym;
+	unsigned nsym, symtab;	/* symtab: its section */
+	const char *str;
+	size_t strsize;
+};
+
+/* The object points into `data`, which is word-aligned and outlives it.  Errors: -ENOEXEC. */
+int elf_read(const char *name, const void *data, size_t size, struct elf_obj *obj, struct uverr *err);
+
+const char *elf_secname(const struct elf_obj *obj, unsigned shndx);
+const char *elf_symname(const struct elf_obj *obj, unsigned sym);	/* a section symbol has its section's */
+static inline int
+elf_is_alloc(const struct elf_obj *obj, unsigned shndx)
+{
+	return (obj->shdr[shndx].sh_type != SHT_NULL && (obj->shdr[shndx].sh_flags & SHF_ALLOC) != 0);
+}
+
+/* All relocations of allocated sections: elf_rel_first(), then elf_rel_next() until it returns 0. */
+struct elf_rel {
+	const struct elf_obj *obj;
+	unsigned relsec, target;	/* the section with relocations, and the one that they change */
+	size_t index;
+	unsigned type, sym;
+	size_t offset;
+	intptr_t addend;
+};
+void elf_rel_first(const struct elf_obj *obj, struct elf_rel *rel);
+int elf_rel_next(struct elf_rel *rel);
+
+/* ---- modmeta.c: what a file says of itself ---- */
+
+struct kld_meta_entry {
+	int type;			/* enum mod_metadata_type */
+	char name[KLD_NAME_MAX];
+	int min, preferred, max;
+};
+struct kld_meta {
+	struct kld_meta_entry *entry;
+	unsigned n;
+};
+int kld_meta_read(const struct elf_obj *obj, struct kld_meta *meta, struct uverr *err);
+int kld_meta_live(const char *file, const struct mod_metadata *const *set, size_t n, struct kld_meta *meta,
+    struct uverr *err);
+void kld_meta_free(struct kld_meta *meta);
+
+/* ---- layout.c, reloc.c: the image in the making ---- */
+
+enum kld_set { SET_VNET, SET_PCPU, SET_COUNT, SET_NONE = SET_COUNT };
+
+enum kld_partno { PART_TEXT, PART_RO, PART_DATA, PART_VNET, PART_PCPU, PART_COUNT, PART_NONE = PART_COUNT };
+
+struct kld_part {
+	size_t size, align;
+	size_t filled;		/* what lies behind it is zero, and is not staged */
+	uintptr_t addr;		/* final address */
+	uint8_t *stage;
+};
+
+struct kld_sec {
+	uint8_t part;		/* enum kld_partno */
+	size_t offset;		/* in the part */
+};
+
+enum kld_symkind {
+	SYM_UNUSED,	/* no relocation of an allocated section names it */
+	SYM_HERE,	/* defined by this module */
+	SYM_FOREIGN,	/* by another file, or absolute */
+	SYM_TLS,	/* a thread-local of the program: the value is its offset from the thread pointer */
+	SYM_ZERO	/* weak, and nowhere */
+};
+
+struct kld_sym {
+	uint8_t kind;		/* enum kld_symkind */
+	uint8_t set;		/* enum kld_set: its template's */
+	uint8_t part;		/* enum kld_partno, of SYM_HERE */
+	uint32_t slot, stub;	/* number + 1; 0: none */
+	uintptr_t value;
+};
+
+struct kld_rebase {
+	uintptr_t *place;
+	size_t n, room;
+};
+
+struct kld_image {
+	const struct elf_obj *obj;
+	struct kld_sec *sec;		/* for each section */
+	struct kld_sym *sym;		/* for each symbol */
+	struct kld_part part[PART_COUNT];
+	uintptr_t reach_lo, reach_hi;	/* the image will lie somewhere in here */
+	size_t got, stubs;		/* offsets in PART_RO and PART_TEXT */
+	unsigned nslot, nstub;
+	struct kld_rebase rebase[SET_COUNT];
+};
+
+/*
+ * Find a symbol that the module does not define: fill in `sym`.  Returns 0, -ENOENT when nobody has it, or another
+ * error with its sentence.
+ */
+typedef int kld_resolve_t(void *arg, const char *name, int tls, struct kld_sym *sym, struct uverr *err);
+
+/* Sections into parts, symbols resolved, slots and stubs counted: sizes and alignments are then final. */
+int kld_layout(const struct elf_obj *obj, struct kld_image *image, kld_resolve_t *resolve, void *arg,
+    struct uverr *err);
+int kld_plan(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct uverr *err);	/* of kld_layout() */
+
+int kld_rebase_add(struct kld_rebase *list, uintptr_t place);	/* 0 or -ENOMEM */
+
+/* All parts have addresses: fill the staging buffers and write the relocations. */
+int kld_relocate(struct kld_image *image, struct uverr *err);
+void kld_image_free(struct kld_image *image);
+
+/* The bounds of all sections of that name in the image, or 0; -1 when they do not lie together. */
+int kld_section_bounds(const struct kld_image *image, const char *name, enum kld_partno *part, size_t *start,
+    size_t *end);
+
+/* The slot of a symbol that was planned to have one, its stub. */
+uintptr_t kld_slot_addr(const struct kld_image *image, const struct kld_sym *sym);
+uintptr_t kld_stub_addr(const struct kld_image *image, const struct kld_sym *sym);
+
+/* ---- symbols.c ---- */
+
+struct kld_symtab {
+	const ElfW(Sym) *sym;	/* values are addresses less `bias` */
+	unsigned nsym;
+	const char *str;
+	uintptr_t bias;
+	uint32_t *hash;		/* of exported names: symbol numbers, 0 empty; NULL: not made */
+	size_t nhash;		/* power of two */
+	void *memory;		/* free() it */
+};
+
+/* A copy of the module's symbols with their final addresses.  Errors: -ENOMEM. */
+int kld_symtab_make(const struct kld_image *image, struct kld_symtab *tab, struct uverr *err);
+void kld_symtab_free(struct kld_symtab *tab);
+const ElfW(Sym) *kld_symtab_export(const struct kld_symtab *tab, const char *name);
+const char *kld_symtab_nearest(const struct kld_symtab *tab, uintptr_t addr, uintptr_t *offset);
+
+/* The resolver of a load: dependencies, then all files, then the program and its libraries.  arg: the new file. */
+kld_resolve_t kld_resolve;
+
+/* Whether a library says that there is a variable, not a function. */
+int kld_is_object(uintptr_t addr);
+
+/* ---- place.c ---- */
+
+struct kld_setpart {
+	uintptr_t addr;			/* the template; 0: none */
+	size_t size, align;
+	struct vset_region *region;	/* NULL: not in the instances */
+};
+
+/* Address space for the image's parts; given back by kld_unplace(). */
+int kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err);
+void kld_unplace(struct linker_file *file);
+
+/* The relocated image becomes memory; the sets' parts become templates. */
+int kld_map(struct linker_file *file, struct kld_image *image, struct uverr *err);
+
+/* Copies in all instances; the reverse zeroes them. */
+int kld_sets_attach(struct linker_file *file, const struct kld_rebase rebase[SET_COUNT], struct uverr *err);
+void kld_sets_detach(struct linker_file *file);
+struct vset *kld_vset(enum kld_set set);
+
+/* ---- unwind.c ---- */
+
+/* Tell the unwinder of the module's .eh_frame, once its records are found to hang together. */
+int kld_unwind_register(struct linker_file *file, const struct kld_image *image, struct uverr *err);
+void kld_unwind_deregister(struct linker_file *file);
+
+/* ---- events.c ---- */
+
+struct module {
+	struct linker_file *file;
+	const moduledata_t *data;
+};
+
+/* The constructors that a linker found in a file, and its metadata; arrays are the file's. */
+struct kld_linkersets {
+	const struct sysinit *const *start[SYSINIT_NKIND];
+	size_t n[SYSINIT_NKIND];
+	const struct mod_metadata *const *meta;
+	size_t nmeta;
+};
+
+/* Where they are in a module's image; pointers into its memory. */
+int kld_linkersets_find(const struct kld_image *image, struct kld_linkersets *sets, struct uverr *err);
+/* .init_array, .fini_array: collected in the order of priorities, and run. */
+int kld_arrays_collect(struct linker_file *file, const struct kld_image *image, struct uverr *err);
+void kld_arrays_init(const struct linker_file *file);
+void kld_arrays_fini(const struct linker_file *file);
+
+/* Run them, with MOD_LOAD among them: all or nothing.  kld_events_stop() runs what undoes them. */
+int kld_events_start(struct linker_file *file, const struct kld_linkersets *sets, struct uverr *err);
+void kld_events_stop(struct linker_file *file);
+/* Ask whether it may go. */
+int kld_events_quiesce(struct linker_file *file, struct uverr *err);
+
+/* ---- kld.c ---- */
+
+struct linker_file {
+	TAILQ_ENTRY(linker_file) link;
+	int id, refs;
+	int automatic;			/* loaded because another needs it: goes with the last that does */
+	char *name, *path;
+	uintptr_t addr;			/* module space, with the guard page behind `size` */
+	size_t size, space;
+	struct kld_setpart set[SET_COUNT];
+	struct kld_symtab symtab;
+	struct kld_meta meta;
+	struct linker_file **dep;	/* each counted in its refs */
+	unsigned ndep;
+	void *eh_frame;			/* registered with the unwinder */
+	void (**array)(void);		/* .init_array, then .fini_array */
+	size_t ninit, nfini;
+	struct module *module;
+	unsigned nmodule;
+	struct sysinit *synthetic;	/* module events, two for each module */
+	const struct sysinit **ctor[SYSINIT_NKIND];
+	struct sysinit_file *sysinit;
+};
+TAILQ_HEAD(kld_files, linker_file);
+extern struct kld_files kld_files;	/* in the order of loads, the program first */
+
+/* The loads under way: a module, below it what needs it. */
+struct kld_loading {
+	const struct kld_loading *below;
+	const struct linker_file *file;
+	int depth;
+};
+int kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *result, struct uverr *err);
+void kld_unload_file(struct linker_file *file);
+const char *kld_basename(const char *path);
+
+/* Which set's template an address lies in, of any file. */
+enum kld_set kld_set_of(uintptr_t addr);
+
+/* ---- depend.c ---- */
+
+/* -EEXIST when one of its names is taken. */
+int kld_check_unique(const struct linker_file *file, struct uverr *err);
+/* Find, or load, what it says it needs, and count the uses; on failure kld_undepend() takes back those counted. */
+int kld_load_dependencies(struct linker_file *file, const struct kld_loading *below, struct uverr *err);
+/* Count a use of `on` by `file`, once. */
+int kld_depend(struct linker_file *file, struct linker_file *on, struct uverr *err);
+void kld_undepend(struct linker_file *file);
+
+/* ---- program.c ---- */
+
+/* Its symbols, its parts of the sets with their rebase lists, its linker sets. */
+int kld_program_open(struct linker_file *file, struct kld_linkersets *sets, struct kld_rebase rebase[SET_COUNT],
+    struct uverr *err);
+void kld_program_close(void);
+/* Whether an address is the program's: code or data outside the window.  Async-signal-safe. */
+int kld_program_contains(uintptr_t addr);
+/* Whether an address is in the program's static thread-local block of this thread. */
+int kld_program_tls(uintptr_t addr);
+/* The unwinder's functions, if there are any. */
+extern void (*kld_register_frame)(void *);
+extern void (*kld_deregister_frame)(void *);
+
+#endif

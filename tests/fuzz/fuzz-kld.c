@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzzes the module linker with any bytes at all: reading, metadata, layout, relocation, symbols, the checks of
+ * constructors and .eh_frame.  Nothing is mapped, no code of the input runs.
+ *
+ *	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
+ *	    -Iinclude -Isrc/kld -o fuzz-kld tests/fuzz/fuzz-kld.c src/kld/{elf_read,modmeta,layout,reloc,symbols,events}.c \
+ *	    src/kld/{unwind,x86_64}.c src/vset/err.c
+ *	mkdir corpus && cp build/tests/kld/s*.ko corpus && ./fuzz-kld -rss_limit_mb=4096 corpus
+ *
+ * The input is on the heap in its exact size, and so is each part of the image, so that a step beyond is found.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kld_impl.h"
+
+#define PART_LIMIT ((size_t)4 << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* ---- What the linker's other files would say ---- */
+
+struct kld_files kld_files = TAILQ_HEAD_INITIALIZER(kld_files);
+const char *const sysinit_sections[SYSINIT_NKIND] = {
+	"set_sysinit_set", "set_sysuninit_set", "set_vnet_sysinit_set", "set_vnet_sysuninit_set"
+};
+
+static void
+frame(void *p)
+{
+	(void)p;
+}
+void (*kld_register_frame)(void *) = frame;
+void (*kld_deregister_frame)(void *) = frame;
+
+int
+kld_depend(struct linker_file *file, struct linker_file *on, struct uverr *err)
+{
+	(void)file;
+	(void)on;
+	(void)err;
+	return (0);
+}
+
+enum kld_set
+kld_set_of(uintptr_t addr)
+{
+	(void)addr;
+	return (SET_NONE);
+}
+
+int
+kld_program_tls(uintptr_t addr)
+{
+	(void)addr;
+	return (0);
+}
+
+int
+sysinit_register(const char *name, const struct sysinit *const *const sets[SYSINIT_NKIND],
+    const size_t counts[SYSINIT_NKIND], struct sysinit_file **file, struct uverr *err)
+{
+	(void)name;
+	(void)sets;
+	(void)counts;
+	(void)file;
+	(void)err;
+	return (-ENOSYS);
+}
+
+void
+sysinit_unregister(struct sysinit_file *file)
+{
+	(void)file;
+}
+
+/* Everything is there: near, far, virtual, by the first letter of its name. */
+static int
+resolve(void *arg, const char *name, int tls, struct kld_sym *sym, struct uverr *err)
+{
+	(void)arg;
+	(void)err;
+	switch (name[0] & 7) {
+	case 0:
+		return (-ENOENT);
+	case 1:
+		sym->set = SET_VNET;
+		break;
+	case 2:
+		sym->set = SET_PCPU;
+		break;
+	}
+	if (tls)
+		sym->kind = SYM_TLS;
+	sym->value = tls ? (uintptr_t)-64 : (name[0] & 8) != 0 ? (uintptr_t)0x7f0000001000 : (uintptr_t)0x555500001000;
+	return (0);
+}
+
+static volatile uintptr_t sink;
+
+static void
+use(struct linker_file *file, struct kld_image *image, struct uverr *err)
+{
+	struct kld_linkersets sets;
+	uintptr_t offset;
+
+	(void)kld_linkersets_find(image, &sets, err);
+	if (kld_arrays_collect(file, image, err) == 0)
+		sink += file->ninit + file->nfini;
+	if (kld_symtab_make(image, &file->symtab, err) == 0) {
+		for (unsigned k = 0; k < PART_COUNT; k++)
+			sink += (uintptr_t)kld_symtab_nearest(&file->symtab, image->part[k].addr + 40, &offset);
+		sink += (uintptr_t)kld_symtab_export(&file->symtab, "sets_sum");
+	}
+	(void)kld_unwind_register(file, image, err);
+	kld_symtab_free(&file->symtab);
+	free(file->array);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char name[] = "input.ko";
+	struct linker_file file = { .name = name };
+	struct kld_image image = { .reach_lo = 0x555500000000, .reach_hi = 0x555510000000 };
+	struct elf_obj obj;
+	struct kld_meta meta;
+	struct uverr err;
+	uint8_t *copy = malloc(size);
+	size_t at = image.reach_lo;
+
+	if (size != 0)
+		memcpy(copy, data, size);
+	if (elf_read("input.ko", copy, size, &obj, &err) != 0)
+		goto out;
+	if (kld_meta_read(&obj, &meta, &err) == 0)
+		kld_meta_free(&meta);
+	if (kld_layout(&obj, &image, resolve, NULL, &err) != 0)
+		goto out;
+	for (unsigned k = 0; k < PART_COUNT; k++) {
+		if (image.part[k].size > PART_LIMIT)
+			goto out;
+		at = (at + image.part[k].align - 1) & ~(image.part[k].align - 1);
+		image.part[k].addr = at;
+		at += image.part[k].size;
+	}
+	if (kld_relocate(&image, &err) == 0)
+		use(&file, &image, &err);
+out:
+	kld_image_free(&image);
+	free(copy);
+	return (0);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is broken, or cannot be right, is refused with the reason; nothing of it stays. */
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kld-test.h"
+
+static char scratch[] = "/tmp/test-kld-XXXXXX";
+static uint8_t image[1 << 20];
+static size_t size;
+
+static void
+read_module(const char *name)
+{
+	FILE *f = fopen(module_path(name), "rb");
+
+	assert_non_null(f);
+	size = fread(image, 1, sizeof(image), f);
+	fclose(f);
+	assert_true(size != 0 && size < sizeof(image));
+}
+
+static void
+write_scratch(const void *data, size_t n)
+{
+	FILE *f = fopen(scratch, "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, n, f), n);
+	fclose(f);
+}
+
+static void
+patched_is_refused(const char *sentence)
+{
+	write_scratch(image, size);
+	assert_refused(scratch, ENOEXEC, sentence);
+}
+
+static void
+what_is_no_module(void **state)
+{
+	(void)state;
+	assert_refused("/nonexistent/module.ko", ENOENT, "/nonexistent/module.ko: No such file");
+	assert_refused("/tmp", ENOEXEC, "not a regular file");
+	assert_refused("/dev/null", ENOEXEC, "not a regular file");
+	assert_refused("/proc/self/exe", ENOEXEC, "link the module with ld -r");
+	write_scratch("#!/bin/sh\nexit 0\n", 17);
+	assert_refused(scratch, ENOEXEC, "not an ELF file");
+	write_scratch("", 0);
+	assert_refused(scratch, ENOEXEC, "not an ELF file");
+}
+
+static void
+truncated_at_every_length(void **state)
+{
+	(void)state;
+	read_module("outside");
+	write_scratch(image, size);
+	for (size_t n = size; n-- > 0;) {
+		assert_int_equal(truncate(scratch, (off_t)n), 0);
+		assert_refused(scratch, ENOEXEC, strrchr(scratch, '/') + 1);
+	}
+}
+
+static void
+what_this_linker_does_not_do(void **state)
+{
+	(void)state;
+	assert_refused(module_path("unknown"), ENOENT, "unknown symbol `no_such_function'");
+	assert_refused(module_path("common"), ENOEXEC, "compile with -fno-common");
+	assert_refused(module_path("tls"), ENOEXEC, "cannot define thread-locals");
+	assert_refused(module_path("ifunc"), ENOEXEC, "indirect function");
+	assert_refused(module_path("libtls"), ENOEXEC, "`errno' is a thread-local, but not one of the program itself");
+	assert_refused(module_path("sets-nopic"), ENOEXEC, "compile with -fPIC");
+	assert_refused(module_path("distance"), ENOEXEC, "every copy would be wrong");
+	assert_refused(module_path("crash"), ENOEXEC, "set_modmetadata_set+0: does not point to a metadata record");
+}
+
+static void
+what_does_not_fit(void **state)
+{
+	(void)state;
+	assert_refused(module_path("toobig"), ENOSPC, "toobig.ko: set_vnet: 8388608 bytes do not fit");
+	assert_refused(module_path("huge"), ENOSPC, "huge.ko: module space: ");
+}
+
+/* ---- A patched module ---- */
+
+static ElfW(Ehdr) *
+header(void)
+{
+	read_module("sets");
+	return ((void *)image);
+}
+
+static ElfW(Shdr) *
+section(const char *name)
+{
+	ElfW(Ehdr) *eh = header();
+	ElfW(Shdr) *sh = (void *)(image + eh->e_shoff);
+
+	for (unsigned i = 0; i < eh->e_shnum; i++)
+		if (strcmp((char *)image + sh[eh->e_shstrndx].sh_offset + sh[i].sh_name, name) == 0)
+			return (&sh[i]);
+	fail_msg("no section %s", name);
+	return (NULL);
+}
+
+static void
+broken_headers(void **state)
+{
+	(void)state;
+	header()->e_machine = EM_68K;
+	patched_is_refused("made for another machine");
+	header()->e_ident[EI_CLASS] ^= ELFCLASS32 ^ ELFCLASS64;
+	patched_is_refused("made for another machine");
+	header()->e_shoff += 8;
+	patched_is_refused("outside the file");
+	header()->e_shoff = UINTPTR_MAX & ~(uintptr_t)15;
+	patched_is_refused("outside the file");
+	header()->e_shoff += 1;
+	patched_is_refused("not aligned");
+	header()->e_shnum = 0xfeff;
+	patched_is_refused("outside the file");
+	header()->e_shnum = 0;
+	patched_is_refused("no sections");
+	header()->e_shentsize = 8;
+	patched_is_refused("section header");
+	header()->e_shstrndx = 0xffff;
+	patched_is_refused("no string table");
+	header()->e_shstrndx = 1;
+	patched_is_refused("not a string table");
+}
+
+static void
+broken_sections(void **state)
+{
+	ElfW(Sym) *sym;
+
+	(void)state;
+	section(".text")->sh_offset = UINTPTR_MAX;
+	patched_is_refused("section .text");
+	section(".text")->sh_size = UINTPTR_MAX - 64;
+	patched_is_refused("section .text");
+	section(".text")->sh_addralign = 3;
+	patched_is_refused("alignment 0x3 is not a power of two");
+	section(".text")->sh_addralign = (uintptr_t)1 << 31;
+	patched_is_refused("alignment");
+	section(".text")->sh_flags |= SHF_WRITE;
+	patched_is_refused("writable and executable");
+	section(".text")->sh_name = 0xfffffff;
+	patched_is_refused("its name lies outside");
+	section(".text")->sh_type = 0x6fff1234;
+	patched_is_refused("unknown type 0x6fff1234");
+	section("set_vnet")->sh_flags |= SHF_TLS;
+	patched_is_refused("thread-locals");
+	section(".symtab")->sh_entsize = 7;
+	patched_is_refused("not a table of symbols");
+	section(".symtab")->sh_link = 0;
+	patched_is_refused("no string table");
+	section(".symtab")->sh_info = 0xffff;
+	patched_is_refused("more local symbols than symbols");
+	section(".symtab")->sh_type = SHT_PROGBITS;
+	patched_is_refused("no symbol table");
+	section(".rela.text")->sh_info = 0xff;
+	patched_is_refused("a section that does not exist");
+	section(".rela.text")->sh_link = 1;
+	patched_is_refused("not a table of relocations");
+	section("set_vnet")->sh_addralign = 4096;
+	write_scratch(image, size);
+	assert_refused(scratch, EINVAL, "alignment of 4096");
+	sym = (void *)(image + section(".symtab")->sh_offset);
+	sym[1].st_name = 0xfffffff;
+	patched_is_refused("its name lies outside");
+	sym = (void *)(image + section(".symtab")->sh_offset);
+	sym[section(".symtab")->sh_info].st_info = 0;
+	patched_is_refused("a local symbol among the global ones");
+}
+
+static void
+broken_relocations(void **state)
+{
+	ElfW(Rela) *r;
+
+	(void)state;
+	r = (void *)(image + section(".rela.text")->sh_offset);
+	r[3].r_info = (r[3].r_info & ~(ElfW(Xword))0xff) | 250;
+	patched_is_refused("relocation type 250");
+	r = (void *)(image + section(".rela.text")->sh_offset);
+	r[3].r_offset = section(".text")->sh_size - 3;		/* the last byte of four is outside */
+	patched_is_refused("lies outside .text");
+	r = (void *)(image + section(".rela.text")->sh_offset);
+	r[3].r_offset = UINTPTR_MAX;
+	patched_is_refused("lies outside .text");
+	r = (void *)(image + section(".rela.text")->sh_offset);
+	r[3].r_info |= (ElfW(Xword))0xffffff << 32;
+	patched_is_refused("relocation against symbol 16777215");
+	r = (void *)(image + section(".rela.eh_frame")->sh_offset);
+	r[0].r_addend = (ElfW(Sxword))1 << 40;
+	patched_is_refused("R_X86_64_PC32 against `.text': more than 2 GiB away");
+	image[section(".eh_frame")->sh_offset + 3] = 0x7f;
+	patched_is_refused(".eh_frame+0: a broken record");
+}
+
+static int
+setup(void **state)
+{
+	int fd = mkstemp(scratch);
+
+	if (fd < 0)
+		return (-1);
+	close(fd);
+	return (kld_test_setup(state));
+}
+
+static int
+teardown(void **state)
+{
+	unlink(scratch);
+	return (kld_test_teardown(state));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_module),
+		cmocka_unit_test(truncated_at_every_length),
+		cmocka_unit_test(what_this_linker_does_not_do),
+		cmocka_unit_test(what_does_not_fit),
+		cmocka_unit_test(broken_headers),
+		cmocka_unit_test(broken_sections),
+		cmocka_unit_test(broken_relocations),
+	};
+
+	return (cmocka_run_group_tests_name("kld-refuse", tests, setup, teardown));
+}

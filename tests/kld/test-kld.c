@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Modules with virtual variables, in three live stacks: loaded, right, unloaded, and nothing left. */
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <unistd.h>
+
+#include "kld-test.h"
+
+typedef unsigned long fresh_t(void), get_t(int);
+typedef void put_t(int);
+typedef int int_t(void), check_t(int);
+typedef long long_t(void);
+
+static void
+check_fresh(linker_file_t file, struct vnet *stack)
+{
+	unsigned long wrong;
+
+	CURVNET_SET(stack);
+	wrong = function(file, fresh_t *, "sets_fresh")();
+	CURVNET_RESTORE();
+	assert_int_equal(wrong, 0);
+}
+
+static void
+check_values(linker_file_t file, int step)
+{
+	unsigned long wrong;
+
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		function(file, put_t *, "sets_put")(100 + i * step);
+		CURVNET_RESTORE();
+	}
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		wrong = function(file, get_t *, "sets_get")(100 + i * step);
+		CURVNET_RESTORE();
+		assert_int_equal(wrong, 0);
+	}
+}
+
+static void
+sets_of(const char *name)
+{
+	struct spaces before;
+	linker_file_t file;
+	struct vnet *late;
+	struct uverr err;
+	uintptr_t var;
+
+	spaces_get(&before);
+	for (int round = 0; round < 3; round++) {
+		file = load(name);
+		for (int i = 0; i < NSTACKS; i++)
+			check_fresh(file, stacks[i]);
+		check_values(file, 10 + round);
+
+		/* A stack that is made later begins with the template. */
+		assert_int_equal(vnet_alloc("late", 0, &late, &err), 0);
+		check_fresh(file, late);
+		vnet_destroy(late);
+
+		assert_int_equal(function(file, long_t *, "sets_percpu")(), 5 * (long)mp_ncpus);
+		assert_int_equal(function(file, long_t *, "sets_percpu")(), 10 * (long)mp_ncpus);
+
+		var = (uintptr_t)lookup(file, "vnet_entry_s_global");
+		unload(file);
+		assert_same_spaces(&before);
+		for (int i = 0; i < NSTACKS; i++)
+			assert_int_equal(*(int *)(var + stacks[i]->vnet_base), 0);
+	}
+}
+
+static void
+variables_are_right_in_every_stack(void **state)
+{
+	(void)state;
+	sets_of("sets");
+}
+
+static void
+variables_are_right_compiled_fpie(void **state)
+{
+	(void)state;
+	sets_of("sets-pie");
+}
+
+static void
+variables_are_right_compiled_O0(void **state)
+{
+	(void)state;
+	sets_of("sets-O0");
+}
+
+static void
+variables_are_right_compiled_in_sections(void **state)
+{
+	(void)state;
+	sets_of("sets-sections");
+}
+
+static void
+variables_are_right_joined_by_lld(void **state)
+{
+	(void)state;
+	if (access(module_path("sets-lld"), R_OK) != 0)
+		skip();
+	sets_of("sets-lld");
+}
+
+static void
+program_pointers_are_rebased(void **state)
+{
+	(void)state;
+	for (int i = 0; i < NSTACKS; i++)
+		assert_ptr_equal(VNET_VNET(stacks[i], host_ptr), VNET_VNET_PTR(stacks[i], host_var));
+}
+
+static void
+variables_of_other_modules_and_libraries(void **state)
+{
+	linker_file_t sets, user;
+	struct uverr err = { "" };
+	struct spaces before;
+	int line;
+
+	(void)state;
+	spaces_get(&before);
+	sets = load("sets");
+	user = load("user");
+	check_values(sets, 1);
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		line = function(user, check_t *, "user_check")(100 + i);
+		CURVNET_RESTORE();
+		assert_int_equal(line, 0);
+	}
+	assert_int_equal(kld_unload(sets, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "user.ko needs it"));
+	unload(user);
+	unload(sets);
+	assert_same_spaces(&before);
+}
+
+static void
+distances_within_a_set_are_right(void **state)
+{
+	linker_file_t file = load("inner");
+	int value;
+
+	(void)state;
+	CURVNET_SET(stacks[1]);
+	value = function(file, int_t *, "inner_value")();
+	CURVNET_RESTORE();
+	assert_int_equal(value, 99);
+	unload(file);
+}
+
+static void
+a_constructor_that_fails_leaves_nothing(void **state)
+{
+	struct uverr err = { "" };
+	linker_file_t file;
+	struct spaces before;
+	uintptr_t var;
+	int total;
+
+	(void)state;
+	spaces_get(&before);
+	steps_taken = steps_done = 0;
+	file = load("steps");
+	total = steps_taken;
+	assert_int_equal(total, 3 + 2 * (NSTACKS + 1));	/* vnet0 is a stack too */
+	assert_int_equal(steps_done, total);
+	var = (uintptr_t)lookup(file, "vnet_entry_steps_var");
+	unload(file);
+	assert_int_equal(steps_done, 0);
+	assert_int_equal(host_unload_events, 1);
+
+	for (step_to_fail = 0; step_to_fail < total; step_to_fail++) {
+		steps_taken = 0;
+		file = NULL;
+		assert_int_equal(kld_load(module_path("steps"), &file, &err), -EPROTO);
+		assert_non_null(strstr(err.text, "steps.ko"));
+		assert_null(file);
+		assert_null(kld_find("steps"));
+		assert_int_equal(steps_done, 0);
+		assert_same_spaces(&before);
+		for (int i = 0; i < NSTACKS; i++)
+			assert_int_equal(*(int *)(var + stacks[i]->vnet_base), 0);
+	}
+	step_to_fail = -1;
+	unload(load("steps"));
+	assert_int_equal(steps_done, 0);
+}
+
+static void
+quiesce_may_veto(void **state)
+{
+	struct uverr err = { "" };
+	linker_file_t file = load("steps");
+
+	(void)state;
+	host_unload_events = 0;
+	host_quiesce = EBUSY;
+	assert_int_equal(kld_unload(file, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "module steps cannot go now"));
+	assert_ptr_equal(kld_find("steps"), file);
+	assert_int_equal(host_unload_events, 0);
+	host_quiesce = EOPNOTSUPP;
+	unload(file);
+	assert_int_equal(host_unload_events, 1);
+	host_quiesce = 0;
+}
+
+/* What the process has mapped between two addresses, as rights: "r-x r-- rw- ---". */
+static void
+rights(uintptr_t from, uintptr_t to, char *text)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512], perm[5];
+	uintptr_t start, end;
+
+	assert_non_null(f);
+	*text = '\0';
+	while (fgets(line, sizeof(line), f) != NULL) {
+		assert_int_equal(sscanf(line, "%lx-%lx %4s", &start, &end, perm), 3);
+		assert_false(perm[1] == 'w' && perm[2] == 'x');
+		if (end <= from || start >= to)
+			continue;
+		perm[3] = '\0';
+		strcat(strcat(text, *text != '\0' ? " " : ""), perm);
+	}
+	fclose(f);
+}
+
+static void
+code_is_never_writable(void **state)
+{
+	linker_file_t file = load("sets");
+	struct kld_info info;
+	char text[1024];
+
+	(void)state;
+	kld_getinfo(file, &info);
+	rights(info.address, info.address + info.size + 1, text);
+	assert_string_equal(text, "r-x r-- rw- ---");
+	rights((uintptr_t)lookup(file, "vnet_entry_s_global"), (uintptr_t)lookup(file, "vnet_entry_s_global") + 1, text);
+	assert_string_equal(text, "r--");
+	unload(file);
+	rights(info.address, info.address + info.size, text);
+	assert_string_equal(text, "---");
+}
+
+static void
+addresses_have_names(void **state)
+{
+	linker_file_t file = load("sets");
+	const char *name, *where;
+	uintptr_t offset;
+
+	(void)state;
+	name = kld_symbolize((uintptr_t)lookup(file, "sets_put") + 1, &where, &offset);
+	assert_string_equal(name, "sets_put");
+	assert_string_equal(where, "sets.ko");
+	assert_int_equal(offset, 1);
+	name = kld_symbolize((uintptr_t)lookup(file, "vnet_entry_s_array") + 8, &where, &offset);
+	assert_string_equal(name, "vnet_entry_s_array");
+	assert_int_equal(offset, 8);
+	name = kld_symbolize((uintptr_t)addresses_have_names, &where, &offset);	/* a static of the program */
+	assert_string_equal(name, "addresses_have_names");
+	assert_string_equal(where, "test");
+	assert_int_equal(offset, 0);
+	name = kld_symbolize((uintptr_t)&VNET_NAME(host_var), &where, &offset);
+	assert_string_equal(name, "vnet_entry_host_var");
+	assert_null(kld_symbolize(1, &where, &offset));
+	assert_null(kld_lookup(file, "vnet_entry_s_static"));
+	assert_ptr_equal(lookup(kld_next(NULL), "host_step"), host_step);
+	unload(file);
+}
+
+static int
+count_frames_to_test(void)
+{
+	void *frame[64];
+	int n = backtrace(frame, 64);
+
+	for (int i = 0; i < n; i++) {
+		const char *file;
+		uintptr_t offset;
+		const char *name = kld_symbolize((uintptr_t)frame[i] - 1, &file, &offset);
+
+		if (name != NULL && strcmp(name, "backtraces_go_through_modules") == 0)
+			return (i);
+	}
+	return (-1);
+}
+
+static void
+backtraces_go_through_modules(void **state)
+{
+	linker_file_t file = load("frames");
+	int frames;
+
+	(void)state;
+	frames = function(file, int (*)(int (*)(void), int), "frames_call")(count_frames_to_test, 0);
+	unload(file);
+	assert_in_range(frames, 2, 4);
+}
+
+#ifdef __x86_64__
+static void
+instructions_are_relaxed(void **state)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} want[] = {
+		{ "r_mov_near", 321 }, { "r_mov_r15", 321 }, { "r_mov_own", 1234 }, { "r_call_near", 9876 },
+		{ "r_jmp_near", 9876 }, { "r_cmp", 1 }, { "r_imm", 1 }, { "r_tls_mov", 654 }, { "r_tls_mov_r12", 654 },
+		{ "r_tls_add", 654 }, { "r_tls_add_r13", 654 }, { "r_tls_slot", 654 }, { "r_tls_le", 654 },
+	};
+	static const char *const pid[] = { "r_call_far", "r_call_plt", "r_jmp_far", "r_lea_far" };
+	linker_file_t file = load("relax");
+	const uint8_t *code;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		assert_int_equal(function(file, int_t *, want[i].name)(), want[i].value);
+	for (size_t i = 0; i < sizeof(pid) / sizeof(pid[0]); i++)
+		assert_int_equal(function(file, int_t *, pid[i])(), getpid());
+	assert_ptr_equal(function(file, void *(*)(void), "r_mov_far")(),
+	    *(void **)dlsym(RTLD_DEFAULT, "program_invocation_short_name"));
+	assert_int_equal(*(long *)lookup(file, "relax_tpoff"), (char *)&host_tls - (char *)__builtin_thread_pointer());
+
+	code = lookup(file, "r_mov_near");
+	assert_int_equal(code[1], 0x8d);	/* lea */
+	code = lookup(file, "r_mov_far");
+	assert_int_equal(code[1], 0x8b);	/* still mov, from a slot */
+	code = lookup(file, "r_jmp_near");
+	assert_int_equal(code[0], 0xe9);
+	code = lookup(file, "r_tls_mov");
+	assert_int_equal(code[1], 0xc7);	/* an immediate */
+	unload(file);
+}
+#endif
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(program_pointers_are_rebased),
+		cmocka_unit_test(variables_are_right_in_every_stack),
+		cmocka_unit_test(variables_are_right_compiled_fpie),
+		cmocka_unit_test(variables_are_right_compiled_O0),
+		cmocka_unit_test(variables_are_right_compiled_in_sections),
+		cmocka_unit_test(variables_are_right_joined_by_lld),
+		cmocka_unit_test(variables_of_other_modules_and_libraries),
+		cmocka_unit_test(distances_within_a_set_are_right),
+		cmocka_unit_test(a_constructor_that_fails_leaves_nothing),
+		cmocka_unit_test(quiesce_may_veto),
+		cmocka_unit_test(code_is_never_writable),
+		cmocka_unit_test(addresses_have_names),
+		cmocka_unit_test(backtraces_go_through_modules),
+#ifdef __x86_64__
+		cmocka_unit_test(instructions_are_relaxed),
+#endif
+	};
+
+	return (cmocka_run_group_tests_name("kld", tests, kld_test_setup, kld_test_teardown));
+}

@@ -81,7 +81,7 @@ publish_unpause(struct delay *d)
 	worker_ready(p->p_stack->st_worker, &p->p_task);
 }
 
-/* From inside the stack. */
+/* In the stack's round. */
 static void
 publish_upcall(struct socket *so, void *arg)
 {

@@ -237,7 +237,7 @@ relay_connected(struct relay *r)
 	return (1);
 }
 
-/* One round's work.  0: done for now; 1: more to do; -errno: dead; both sides' ends handed on: relay_finish() is due. */
+/* One round's work.  0: done for now; 1: more to do; -errno: dead. */
 static int
 relay_work(struct relay *r)
 {
@@ -315,7 +315,7 @@ relay_event(struct watch *watch, uint32_t events)
 	worker_ready(r->r_stack->st_worker, &r->r_task);
 }
 
-/* From inside the stack. */
+/* In the stack's round; the work waits for its turn among the tasks. */
 static void
 relay_upcall(struct socket *so, void *arg)
 {

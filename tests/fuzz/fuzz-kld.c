@@ -2,11 +2,7 @@
 /*
  * Fuzzes the module linker with any bytes at all: reading, metadata, layout, relocation, symbols, the checks of
  * constructors and .eh_frame.  Nothing is mapped, no code of the input runs.
- *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
- *	    -Iinclude -Isrc/kld -o fuzz-kld tests/fuzz/fuzz-kld.c src/kld/{elf_read,modmeta,layout,reloc,symbols,events}.c \
- *	    src/kld/{unwind,x86_64}.c src/vset/err.c
- *	mkdir corpus && cp build/tests/kld/s*.ko corpus && ./fuzz-kld -rss_limit_mb=4096 corpus
+ * Seeds: the modules of tests/kld.
  *
  * The input is on the heap in its exact size, and so is each part of the image, so that a step beyond is found.
  */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fuzzes vnetcc's object reader (cc/object.c) with any bytes at all.
- *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE \
- *	    -I cc -isystem "$(llvm-config --includedir)" -o fuzz-vnetcc-object \
- *	    tests/fuzz/fuzz-vnetcc-object.c cc/object.c cc/util.c
- *	mkdir corpus && cp some-object.o corpus && ./fuzz-vnetcc-object corpus
+ * Seeds: the objects of inet.ko.
  *
  * What the reader accepts is used as the link uses it: every name is read to
  * its end, the bitcode from end to end.  The input is on the heap in its

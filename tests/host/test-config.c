@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Configurations: what is good is read as it is meant, and each kind of mistake gets its own sentence, with file
+ * and line.  $1: the folder of examples.
+ */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "config.h"
+
+static const char *examples;
+
+static void
+examples_are_good(void **state)
+{
+	static const char *const names[] = { "two-customers.conf", "third-customer.conf" };
+	struct config cfg;
+	struct uverr err;
+	char path[4096], *text, addr[24];
+	size_t len;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", examples, names[i]);
+		assert_int_equal(config_read(path, CONFIG_MAXSIZE, &text, &len, &err), 0);
+		assert_int_equal(config_parse(&cfg, path, text, len, &err), 0);
+		assert_int_equal(cfg.nvnets, i == 0 ? 4 : 2);
+		assert_string_equal(cfg.vnets[1].name, i == 0 ? "red-dc" : "green-dc");
+		assert_int_equal(cfg.vnets[0].ninterfaces, 1);
+		assert_string_equal(cfg.vnets[0].interfaces[0].name, "ep0");
+		assert_string_equal(cfg.vnets[0].interfaces[0].link, i == 0 ? "red" : "green");
+		assert_int_equal(cfg.vnets[0].interfaces[0].prefixlen, 24);
+		assert_string_equal(config_addrstr(&cfg.vnets[0].forwards.v[0].listen, addr),
+		    i == 0 ? "127.0.0.1:8081" : "127.0.0.1:8083");
+		assert_string_equal(config_addrstr(&cfg.vnets[0].forwards.v[0].to, addr), "10.0.0.2:80");
+		assert_string_equal(config_addrstr(&cfg.vnets[1].publishes.v[0].to, addr),
+		    i == 0 ? "127.0.0.1:9001" : "127.0.0.1:9003");
+		config_free(&cfg);
+		free(text);
+	}
+}
+
+/* The same in each form that libucl has: bare words, JSON, lists, several names in a section. */
+static void
+all_forms_are_read(void **state)
+{
+	static const char *const texts[] = {
+		"workers = 2; control = \"/c\"\nmodules = /m\n"
+		"vnet a { cpu = 1\n interface e0 { link = l; address = 10.0.0.1/24 }\n interface e1 { link = m }\n"
+		" forward { listen = 127.0.0.1:81; to = 10.0.0.2:80 } forward { listen = \"*:82\"; to = 10.0.0.2:80 } }",
+		"{\"workers\": 2, \"control\": \"/c\", \"modules\": \"/m\", \"vnet\": {\"a\": {\"cpu\": 1, \"interface\":"
+		" {\"e0\": {\"link\": \"l\", \"address\": \"10.0.0.1/24\"}, \"e1\": {\"link\": \"m\"}}, \"forward\":"
+		" [{\"listen\": \"127.0.0.1:81\", \"to\": \"10.0.0.2:80\"}, {\"listen\": \"0.0.0.0:82\", \"to\":"
+		" \"10.0.0.2:80\"}]}}}",
+		"workers 2; control: '/c'; modules: \"/m\"; /* a /* nested */ comment */ \"vnet\" \"a\" { cpu 1;\n"
+		"interface { e0 { link: l; address: \"10.0.0.1/24\" } e1 { link: m } }\n"
+		"forward [ { listen = 127.0.0.1:81, to = 10.0.0.2:80 } ]\n"
+		"forward { listen = \"*:82\"; to = 10.0.0.2:80 } }",
+	};
+	const struct config_vnet *cv;
+	struct config cfg;
+	struct uverr err;
+	char addr[24];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (config_parse(&cfg, "c", texts[i], strlen(texts[i]), &err) != 0)
+			fail_msg("form %zu: %s", i, err.text);
+		assert_int_equal(cfg.workers, 2);
+		assert_string_equal(cfg.control, "/c");
+		assert_string_equal(cfg.modules, "/m");
+		assert_int_equal(cfg.nvnets, 1);
+		cv = cfg.vnets;
+		assert_int_equal(cv->cpu, 1);
+		assert_int_equal(cv->ninterfaces, 2);
+		assert_string_equal(cv->interfaces[1].name, "e1");
+		assert_int_equal(cv->interfaces[1].prefixlen, -1);
+		assert_int_equal(cv->forwards.n, 2);
+		assert_string_equal(config_addrstr(&cv->forwards.v[0].listen, addr), "127.0.0.1:81");
+		assert_string_equal(config_addrstr(&cv->forwards.v[1].listen, addr), "*:82");
+		config_free(&cfg);
+	}
+}
+
+#define DC "vnet dc {\n interface ep0 { link = \"l\"; address = \"10.0.0.2/24\"; }\n"
+
+static const struct {
+	const char *text, *errors;
+} bad[] = {
+	/* The text as such. */
+	{ "", "c: describes no stack: at least one section `vnet NAME { ... }` is wanted\n" },
+	{ "workers = 2\n", "c: describes no stack: at least one section `vnet NAME { ... }` is wanted\n" },
+	{ "vnet a {\n", "c:1: syntax: this brace is not closed\n" },
+	{ "vnet a { }\n\n}\n", "c:3: syntax: object closed with } is not opened with { at line 1\n" },
+	{ "vnet a {\n  cpu = \"1\n}\n", "c:2: syntax: 'unexpected newline', character: '0x0a'\n" },
+	{ "vnet a { }\n  .include \"/etc/passwd\"\n", "c:2: .include: macros are not supported\n" },
+	{ ".load(key = x) \"/etc/passwd\"\n", "c:1: .load: macros are not supported\n" },
+	/* Keys. */
+	{ "vnet a {\n}\nmemory = 4M\n", "c:3: memory: unknown key\n" },
+	{ DC " memory = \"4M\";\n}\n", "c:3: vnet \"dc\": memory: unknown key\n" },
+	{ "vnet a {\n interface e {\n link = l; mtu = 9000;\n } }",
+	    "c:3: vnet \"a\": interface e.mtu: unknown key\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; tls = yes; }\n}\n",
+	    "c:3: vnet \"dc\": publish.tls: unknown key\n" },
+	{ "vnet = 5\n", "c:1: vnet: not a section: vnet NAME { ... }\n" },
+	{ "vnet a;\n", "c:1: vnet: not a section: vnet NAME { ... }\n" },
+	{ "vnet a { interface = x }", "c:1: vnet \"a\": interface: not a section: interface NAME { ... }\n" },
+	{ "vnet a { forward = x }",
+	    "c:1: vnet \"a\": forward: not a section: forward { listen = \"ADDRESS:PORT\"; to = \"ADDRESS:PORT\"; }\n" },
+	/* Values. */
+	{ "workers = 0; vnet a { }", "c:1: workers: not a whole number from 1 to 1024\n" },
+	{ "workers = x\nvnet a { }", "c:1: workers: not a whole number from 1 to 1024\n" },
+	{ "vnet a { cpu = -1 }", "c:1: vnet \"a\": cpu: not a whole number from 0 to 65535\n" },
+	{ "vnet a {\n cpu = 0;\n cpu = 1;\n}", "c:2: vnet \"a\": cpu: given more than once\n" },
+	{ "control = yes; vnet a { }", "c:1: control: not a string (write it in quotes)\n" },
+	{ "modules = \"\"; vnet a { }", "c:1: modules: an empty path\n" },
+	{ "vnet a {\n interface e { link = { x = 1 } } }", "c:2: vnet \"a\": interface e.link: a section, where a value is"
+	    " wanted\n" },
+	/* Names. */
+	{ "vnet \"a b\" { }", "c:1: vnet: \"a b\" is not a name (letters, digits, - _ .; at most 63)\n" },
+	{ "vnet a { }\nvnet b { }\nvnet a { }\n", "c:3: vnet \"a\": the name is taken by line 1\n" },
+	{ "vnet a { interface this-is-too-long { link = l } }",
+	    "c:1: vnet \"a\": interface: \"this-is-too-long\" is not a name of at most 15 letters\n" },
+	{ "vnet a { interface e { link = \"../x\" } }", "c:1: vnet \"a\": interface e.link: \"../x\" is not a name\n" },
+	{ "vnet a {\n interface e { link = l }\n interface e { link = m }\n}",
+	    "c:3: vnet \"a\": interface e: the name is taken by line 2\n" },
+	/* Links. */
+	{ "vnet a {\n interface e { }\n}", "c:2: vnet \"a\": interface e: has no `link`\n" },
+	{ "vnet a { interface e { link = l } }\nvnet b { interface e { link = l } }\nvnet d { interface e { link = l } }",
+	    "c:3: vnet \"d\": interface e: link \"l\" has two ends already, in lines 1 and 2 (more would need a bridge)\n" },
+	/* Addresses. */
+	{ DC " publish {\n listen = \"10.0.0.300:80\"; to = \"127.0.0.1:1\"; }\n}\n",
+	    "c:4: vnet \"dc\": publish.listen: \"10.0.0.300:80\" is not an address:port\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:0\"; }\n}\n",
+	    "c:3: vnet \"dc\": publish.to: \"127.0.0.1:0\" is not an address:port\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"*:80\"; }\n}\n",
+	    "c:3: vnet \"dc\": publish.to: \"*:80\" is not an address:port\n" },
+	{ DC " publish { listen = \"10.0.0.2:65536\"; to = \"127.0.0.1:80x\"; }\n}\n",
+	    "c:3: vnet \"dc\": publish.listen: \"10.0.0.2:65536\" is not an address:port\n"
+	    "c:3: vnet \"dc\": publish.to: \"127.0.0.1:80x\" is not an address:port\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": publish: has no `to`\n" },
+	{ DC " forward { to = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": forward: has no `listen`\n" },
+	{ "vnet a { interface e { link = l; address = 10.0.0.1 } }",
+	    "c:1: vnet \"a\": interface e.address: \"10.0.0.1\" is not an address/prefix\n" },
+	{ "vnet a { interface e { link = l; address = 10.0.0.1/33 } }",
+	    "c:1: vnet \"a\": interface e.address: \"10.0.0.1/33\": a prefix is 0 to 32\n" },
+	{ "vnet a { interface e { link = l; address = 10.0.0.0/24 } }",
+	    "c:1: vnet \"a\": interface e.address: 10.0.0.0/24 is not a host's address\n" },
+	{ "vnet a { interface e { link = l; address = 224.0.0.1/4 } }",
+	    "c:1: vnet \"a\": interface e.address: 224.0.0.1/4 is not a host's address\n" },
+	{ "vnet a { interface e { link = l; address = 10.0.0.1/24 } }\nvnet b { interface e { link = l; address ="
+	    " 10.0.0.1/24 } }",
+	    "c:2: vnet \"b\": interface e: the other end of link \"l\", in line 1, has the same address\n" },
+	{ "vnet a { interface e { link = l; address = 10.0.0.1/24 }\ninterface f { link = m; address = 10.0.0.1/24 } }",
+	    "c:2: vnet \"a\": interface f: interface e, in line 1, has the same address\n" },
+	/* Listeners. */
+	{ DC " publish { listen = \"10.0.0.9:80\"; to = \"127.0.0.1:1\"; }\n}\n",
+	    "c:3: vnet \"dc\": publish.listen: 10.0.0.9:80: no interface of this stack has that address\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; }\n"
+	    " publish { listen = \"*:80\"; to = \"127.0.0.1:2\"; }\n}\n",
+	    "c:3: vnet \"dc\": publish.listen: 10.0.0.2:80 is taken by line 4\n" },
+	{ "vnet a { forward { listen = \"127.0.0.1:81\"; to = \"10.0.0.2:80\"; } }\n"
+	    "vnet b { forward { listen = \"127.0.0.1:81\"; to = \"10.0.0.2:80\"; } }\n",
+	    "c:2: vnet \"b\": forward.listen: 127.0.0.1:81 is taken by line 1\n" },
+};
+
+static void
+each_mistake_has_its_sentence(void **state)
+{
+	struct config cfg;
+	struct uverr err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(config_parse(&cfg, "c", bad[i].text, strlen(bad[i].text), &err), -22);
+		assert_string_equal(cfg.errors, bad[i].errors);
+		assert_int_equal(strncmp(err.text, cfg.errors, strlen(err.text)), 0);
+		config_free(&cfg);
+	}
+}
+
+/* More mistakes than are kept are still counted; a NUL is not the end. */
+static void
+mistakes_are_bounded(void **state)
+{
+	struct config cfg;
+	struct uverr err;
+	char text[4096] = "";
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "key%d = 1\n", i);
+	assert_int_equal(config_parse(&cfg, "c", text, strlen(text), &err), -22);
+	assert_int_equal(cfg.nerrors, 100);
+	config_free(&cfg);
+	assert_int_equal(config_parse(&cfg, "c", "vnet a {}\n\0x", 12, &err), -22);
+	assert_string_equal(err.text, "c:2: a NUL byte: this is not a text");
+	config_free(&cfg);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(examples_are_good),
+		cmocka_unit_test(all_forms_are_read),
+		cmocka_unit_test(each_mistake_has_its_sentence),
+		cmocka_unit_test(mistakes_are_bounded),
+	};
+
+	examples = argc > 1 ? argv[1] : "examples";
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}

@@ -10,6 +10,9 @@
  * They check each other, too.  A key that is here and that libucl never showed was lost by it (it drops a section
  * that follows a list of the same name), and then the file is refused instead of half understood.
  *
+ * And this reading comes first, for libucl has no limit on nesting and frees its tree by recursion: a text of ten
+ * thousand open braces would end the process with a stack overflow.  What is nested too deep never gets to it.
+ *
  * Marks are a tree in an array: children of a section are a list in the order of the text.  A list of sections
  * (`forward = [ {...}, {...} ]`) counts as the same key written several times.
  */
@@ -34,6 +37,7 @@ struct scan {
 	const char *p, *end;
 	int line;
 	int failed;			/* out of memory, or too deep: marks are incomplete */
+	int deep;			/* the line where it got too deep, or 0 */
 };
 
 static int
@@ -158,6 +162,19 @@ skip_heredoc(struct scan *s)
 
 static void scan_section(struct scan *s, int section, int depth);
 
+/* Whether a section or list of that depth is one too many: then nothing behind it is looked at. */
+static int
+too_deep(struct scan *s, int depth)
+{
+	if (depth <= SCAN_MAXDEPTH)
+		return (0);
+	if (s->deep == 0)
+		s->deep = s->line;
+	s->failed = 1;
+	s->p = s->end;
+	return (1);
+}
+
 /* Pass the value of a key; what is inside belongs to the key's mark. */
 static void
 scan_value(struct scan *s, int parent, int mark, int depth)
@@ -166,11 +183,8 @@ scan_value(struct scan *s, int parent, int mark, int depth)
 	size_t len;
 	int used = 0;
 
-	if (depth > SCAN_MAXDEPTH) {
-		s->failed = 1;
-		s->p = s->end;
+	if (too_deep(s, depth))
 		return;
-	}
 	if (peek(s) == '{') {
 		advance(s);
 		scan_section(s, mark, depth + 1);
@@ -203,7 +217,7 @@ scan_section(struct scan *s, int section, int depth)
 {
 	const char *word;
 	size_t len;
-	int mark, parent, line;
+	int mark, parent, line, inner;
 
 	for (skip_space(s); s->p < s->end && *s->p != '}'; skip_space(s)) {
 		if (strchr(",;]", *s->p) != NULL && *s->p != '\0') {
@@ -215,7 +229,12 @@ scan_section(struct scan *s, int section, int depth)
 			scan_section(s, section, depth + 1);
 			continue;
 		}
+		if (*s->p == '[') {	/* no key before it: an error, but libucl reads on */
+			scan_value(s, section, section, depth + 1);
+			continue;
+		}
 		line = s->line;
+		inner = depth;
 		take_word(s, " \t\r\n=:{[;,}", &word, &len);
 		parent = section;
 		mark = mark_add(s, parent, word, len, line);
@@ -233,11 +252,13 @@ scan_section(struct scan *s, int section, int depth)
 			skip_space(s);
 			if (peek(s) != '{' && (peek(s) == ';' || peek(s) == '}' || peek(s) == ',' || s->line != line))
 				break;
+			if (too_deep(s, ++inner))
+				return;
 			parent = mark;
 			mark = mark_add(s, parent, word, len, line);
 		}
 		if (peek(s) == '{' || peek(s) == '[')
-			scan_value(s, parent, mark, depth);
+			scan_value(s, parent, mark, inner);
 	}
 	if (s->p < s->end)
 		advance(s);
@@ -272,6 +293,12 @@ scan_free(struct scan *s)
 	if (s != NULL)
 		free(s->v);
 	free(s);
+}
+
+int
+scan_deep(const struct scan *s)
+{
+	return (s->deep);
 }
 
 int

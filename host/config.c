@@ -83,16 +83,13 @@ text_check(struct config *cfg, const char *text, size_t len)
 }
 
 static void
-tree_check(struct config *cfg, struct ucl_parser *parser, const char *text, size_t len)
+tree_check(struct config *cfg, struct ucl_parser *parser, struct scan *scan)
 {
 	ucl_object_t *root = ucl_parser_get_object(parser);
-	struct scan *scan = scan_text(text, len);
 	char key[64];
 	int lost;
 
-	if (scan == NULL) {
-		config_error(cfg, 0, "out of memory");
-	} else if (root != NULL && ucl_object_type(root) != UCL_OBJECT) {
+	if (root != NULL && ucl_object_type(root) != UCL_OBJECT) {
 		config_error(cfg, 1, "not a configuration: sections `vnet NAME { ... }` are wanted");
 	} else {
 		if (root != NULL)
@@ -104,7 +101,6 @@ tree_check(struct config *cfg, struct ucl_parser *parser, const char *text, size
 		if (cfg->nerrors == 0)
 			config_check(cfg);
 	}
-	scan_free(scan);
 	if (root != NULL)
 		ucl_object_unref(root);
 }
@@ -113,6 +109,7 @@ int
 config_parse(struct config *cfg, const char *file, const char *text, size_t len, struct uverr *err)
 {
 	struct ucl_parser *parser;
+	struct scan *scan = NULL;
 	char *copy;
 
 	*cfg = (struct config){ .file = file };
@@ -131,12 +128,18 @@ config_parse(struct config *cfg, const char *file, const char *text, size_t len,
 		text_check(cfg, copy, len);
 	if (cfg->nerrors > 0)
 		goto out;
-	if (len > 0 && !ucl_parser_add_chunk_full(parser, (const unsigned char *)copy, len, 0, UCL_DUPLICATE_APPEND,
+	scan = scan_text(copy, len);
+	if (scan == NULL)
+		config_error(cfg, 0, "out of memory");
+	else if (scan_deep(scan) > 0)
+		config_error(cfg, scan_deep(scan), "sections are nested too deep (is a brace not closed?)");
+	else if (len > 0 && !ucl_parser_add_chunk_full(parser, (const unsigned char *)copy, len, 0, UCL_DUPLICATE_APPEND,
 	    UCL_PARSE_UCL))
 		syntax_error(cfg, parser);
 	else
-		tree_check(cfg, parser, copy, len);
+		tree_check(cfg, parser, scan);
 out:
+	scan_free(scan);
 	if (parser != NULL)
 		ucl_parser_free(parser);
 	free(copy);

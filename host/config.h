@@ -90,6 +90,9 @@ void config_walk(struct config *cfg, struct scan *scan, const struct ucl_object_
 struct scan *scan_text(const char *text, size_t len);
 void scan_free(struct scan *s);
 
+/* The line where sections or lists are nested deeper than any configuration or request needs; 0: nowhere. */
+int scan_deep(const struct scan *s);
+
 /*
  * The next key of that name in a section (0: the whole file) that was not asked for before: a handle, or -1.
  * Asked for in the order of the text, the handles are the keys in that order.

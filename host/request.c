@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "config.h"
 #include "request.h"
 
 const char *const request_names[REQUEST_NCMDS] = {
@@ -77,6 +78,21 @@ keys_check(const struct request *req, struct uverr *err)
 	return (error);
 }
 
+/* Before libucl sees it: see config-scan.c. */
+static int
+depth_check(const char *text, size_t len, struct uverr *err)
+{
+	struct scan *scan = scan_text(text, len);
+	int error = 0;
+
+	if (scan == NULL)
+		return (uverr(err, ENOMEM, "out of memory"));
+	if (scan_deep(scan) > 0)
+		error = uverr(err, EINVAL, "not a request: nested too deep");
+	scan_free(scan);
+	return (error);
+}
+
 int
 request_parse(const char *text, size_t len, struct request *req, struct uverr *err)
 {
@@ -87,7 +103,9 @@ request_parse(const char *text, size_t len, struct request *req, struct uverr *e
 	*req = (struct request){ 0 };
 	if (len > REQUEST_MAXSIZE)
 		return (uverr(err, EMSGSIZE, "a request of more than %u bytes", REQUEST_MAXSIZE));
-	error = json_parse(text, len, &req->object, err);
+	error = depth_check(text, len, err);
+	if (error == 0)
+		error = json_parse(text, len, &req->object, err);
 	if (error != 0)
 		return (error);
 	cmd = ucl_object_lookup(req->object, "cmd");

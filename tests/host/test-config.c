@@ -204,6 +204,30 @@ mistakes_are_bounded(void **state)
 	config_free(&cfg);
 }
 
+/* libucl frees its tree by recursion, so 50,000 levels are a stack overflow there. */
+static void
+deep_nesting_is_refused(void **state)
+{
+	static const char *const levels[] = { "vnet a {", "[", "a {b=\"}\";#}\n", "{", "a\t" };
+	const size_t size = 1 << 20;
+	char *text = malloc(size + 32);
+	struct config cfg;
+	struct uverr err;
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		for (n = 0; n < size; n += strlen(levels[i]))
+			strcpy(text + n, levels[i]);
+		strcpy(text + n, "{}");
+		assert_int_equal(config_parse(&cfg, "c", text, n + 2, &err), -22);
+		assert_non_null(strstr(err.text, "nested too deep"));
+		config_free(&cfg);
+	}
+	free(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -212,6 +236,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(all_forms_are_read),
 		cmocka_unit_test(each_mistake_has_its_sentence),
 		cmocka_unit_test(mistakes_are_bounded),
+		cmocka_unit_test(deep_nesting_is_refused),
 	};
 
 	examples = argc > 1 ? argv[1] : "examples";

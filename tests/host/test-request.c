@@ -71,6 +71,28 @@ bad_requests_are_refused(void **state)
 	}
 }
 
+/* libucl frees its tree by recursion: such a request used to end the process, and all customers with it. */
+static void
+deep_nesting_is_refused(void **state)
+{
+	static const char *const heads[] = { "{\"cmd\":", "", "a=" };
+	static const char levels[] = { '[', '{' };
+	const size_t size = REQUEST_MAXSIZE - 100;
+	char *text = malloc(size + 1);
+	struct request req;
+	struct uverr err;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < 6; i++) {
+		memset(text, levels[i / 3], size);
+		memcpy(text, heads[i % 3], strlen(heads[i % 3]));
+		assert_true(request_parse(text, size, &req, &err) < 0);
+		assert_string_equal(err.text, "not a request: nested too deep");
+	}
+	free(text);
+}
+
 static void
 an_answer_survives_the_way(void **state)
 {
@@ -98,6 +120,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_requests_are_read),
 		cmocka_unit_test(bad_requests_are_refused),
+		cmocka_unit_test(deep_nesting_is_refused),
 		cmocka_unit_test(an_answer_survives_the_way),
 	};
 

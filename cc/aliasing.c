@@ -17,8 +17,10 @@
  *    those that -fvirtual-keeps-base names ("*": all of them and those called
  *    through pointers, a promise that a callee which enters another instance
  *    comes back to the caller's before it returns).
- *  - Any other call may come back in another instance: the base is loaded
- *    anew afterwards.
+ *  - Any other call, and inline assembly, may come back in another instance:
+ *    the base is loaded anew afterwards.
+ *
+ * Where none of the calls is of the last kind, steady.c does better.
  *
  * Code that does name the base (CURVNET_SET in a unit of this link) is left
  * as it is: a store to the base is not marked, a function with one is among
@@ -119,7 +121,7 @@ call_changes(const struct program *p, const struct ptrset *changers, LLVMValueRe
 	bool all_keep = strlist_has(&p->opt->keeps_base, "*");
 
 	if (!LLVMIsAFunction(f))
-		return (LLVMIsAInlineAsm(f) || !all_keep);
+		return (!all_keep);
 	if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) == LLVMWeakAnyLinkage)
 		return (!all_keep && !known_to_keep(p, value_name(f)));
 	return (ptrset_find(changers, f, NULL));
@@ -163,7 +165,7 @@ direct_changers(struct keeping *k)
 {
 	LLVMUseRef u;
 
-	for (u = LLVMGetFirstUse(k->p->base); u; u = LLVMGetNextUse(u)) {
+	for (u = k->p->base != NULL ? LLVMGetFirstUse(k->p->base) : NULL; u; u = LLVMGetNextUse(u)) {
 		LLVMValueRef user = LLVMGetUser(u);
 
 		if (LLVMIsALoadInst(user))
@@ -206,6 +208,23 @@ mark(LLVMValueRef inst, void *arg)
 	if (keeps && LLVMGetMetadata(inst, k->noalias) == NULL)
 		LLVMSetMetadata(inst, k->noalias, k->scopes);
 	return (false);
+}
+
+/*
+ * Can no code of this link see the base change?  None writes it, and none
+ * calls what may.
+ */
+bool
+aliasing_steady(struct program *p)
+{
+	struct keeping k = { .p = p };
+	LLVMValueRef f;
+	bool steady = direct_changers(&k) && k.changers.n == 0;
+
+	for (f = LLVMGetFirstFunction(p->mod); f && steady; f = LLVMGetNextFunction(f))
+		steady = !any_instruction(f, changes, &k);
+	ptrset_free(&k.changers);
+	return (steady);
 }
 
 void

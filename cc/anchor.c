@@ -15,7 +15,8 @@
  * tell more than offsets in one block do, and just before code generation.
  *
  * The distances are what LLVM makes of the section: the variables in the
- * module's order, each at its alignment.  That is not taken on trust:
+ * module's order, each at its alignment (layout_make; where the base is
+ * steady, the transformation itself relies on them).  That is not taken on trust:
  * anchor_holds compares it with the symbols of the generated object.
  *
  * %set goes through inttoptr.  As a getelementptr of the first variable it
@@ -28,7 +29,8 @@
 
 #include "vnetcc.h"
 
-static bool
+/* Where each variable of the set will lie; false if that cannot be foretold. */
+bool
 layout_make(struct program *p, struct layout *l)
 {
 	LLVMValueRef g;
@@ -96,15 +98,19 @@ index_offset(struct program *p, LLVMTypeRef *type, LLVMValueRef n, bool first, u
 	return (true);
 }
 
-/* Takes a constant address apart into a variable of the set and an offset. */
-static bool
-offset_in_set(struct program *p, const struct layout *l, LLVMValueRef c, uint64_t *off)
+/* Takes a constant address apart into a variable of the set and an offset, which is added to *off. */
+bool
+layout_offset(struct program *p, const struct layout *l, LLVMValueRef c, uint64_t *off)
 {
 	size_t i;
 
-	while (LLVMIsAConstantExpr(c)) {
+	while (LLVMIsAConstantExpr(c) || LLVMIsAGlobalAlias(c)) {
 		LLVMTypeRef type;
 
+		if (LLVMIsAGlobalAlias(c)) {
+			c = LLVMAliasGetAliasee(c);
+			continue;
+		}
 		if (LLVMGetConstOpcode(c) == LLVMGetElementPtr) {
 			type = LLVMGetGEPSourceElementType(c);
 			for (int n = 1; n < LLVMGetNumOperands(c); n++)
@@ -127,7 +133,7 @@ is_sum(struct program *p, const struct layout *l, LLVMValueRef user, LLVMValueRe
 	*off = 0;
 	return (LLVMIsAGetElementPtrInst(user) && LLVMGetNumOperands(user) == 2 && LLVMGetOperand(user, 1) == base &&
 	    LLVMABISizeOfType(p->td, LLVMGetGEPSourceElementType(user)) == 1 &&
-	    LLVMIsAConstant(LLVMGetOperand(user, 0)) && offset_in_set(p, l, LLVMGetOperand(user, 0), off));
+	    LLVMIsAConstant(LLVMGetOperand(user, 0)) && layout_offset(p, l, LLVMGetOperand(user, 0), off));
 }
 
 /* set + base, as a pointer, right after the load of the base. */

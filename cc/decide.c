@@ -151,34 +151,45 @@ first_fate(const struct program *p, struct var *v)
 		share(v, "not in -fvirtual=", NULL);
 }
 
+struct var *
+var_slot(struct program *p, const void *key)
+{
+	size_t i = ptrset_add(&p->index, key, NULL);
+
+	if ((i & (i - 1)) == 0)
+		p->var = xrealloc(p->var, 2 * i + 1, sizeof(*p->var));
+	return (&p->var[i]);
+}
+
+/* Takes a global variable of the module into the list, with its first fate. */
+struct var *
+var_add(struct program *p, LLVMValueRef gv)
+{
+	struct var *v = var_slot(p, gv);
+
+	*v = (struct var) { .value = gv };
+	v->unit = value_unit(p->ctx, gv, &v->name);
+	v->place = value_place(p->ctx, gv);
+	v->defined = !LLVMIsDeclaration(gv);
+	v->constant = LLVMIsGlobalConstant(gv);
+	if (v->defined) {
+		v->size = LLVMABISizeOfType(p->td, LLVMGlobalGetValueType(gv));
+		v->align = LLVMGetAlignment(gv);
+		if (v->align == 0)
+			v->align = LLVMPreferredAlignmentOfGlobal(p->td, gv);
+	}
+	first_fate(p, v);
+	return (v);
+}
+
 static void
 collect(struct program *p)
 {
 	LLVMValueRef gv;
 
-	for (gv = LLVMGetFirstGlobal(p->mod); gv; gv = LLVMGetNextGlobal(gv)) {
-		struct var *v;
-		size_t i;
-
-		if (starts(value_name(gv), "llvm.") || strcmp(value_name(gv), p->opt->set->base) == 0)
-			continue;
-		i = ptrset_add(&p->index, gv, NULL);
-		if ((i & (i - 1)) == 0)
-			p->var = xrealloc(p->var, 2 * i + 1, sizeof(*p->var));
-		v = &p->var[i];
-		*v = (struct var) { .value = gv };
-		v->unit = value_unit(p->ctx, gv, &v->name);
-		v->place = value_place(p->ctx, gv);
-		v->defined = !LLVMIsDeclaration(gv);
-		v->constant = LLVMIsGlobalConstant(gv);
-		if (v->defined) {
-			v->size = LLVMABISizeOfType(p->td, LLVMGlobalGetValueType(gv));
-			v->align = LLVMGetAlignment(gv);
-			if (v->align == 0)
-				v->align = LLVMPreferredAlignmentOfGlobal(p->td, gv);
-		}
-		first_fate(p, v);
-	}
+	for (gv = LLVMGetFirstGlobal(p->mod); gv; gv = LLVMGetNextGlobal(gv))
+		if (!starts(value_name(gv), "llvm.") && strcmp(value_name(gv), p->opt->set->base) != 0)
+			var_add(p, gv);
 }
 
 struct pin {
@@ -255,7 +266,7 @@ promote_holders(struct program *p, LLVMValueRef address, struct ptrset *seen, co
  * Each round promotes what holds an address that the rounds before made
  * virtual; it ends when a round changes nothing.
  */
-static void
+void
 promote(struct program *p)
 {
 	struct ptrset seen = { 0 };
@@ -268,7 +279,7 @@ promote(struct program *p)
 			struct var *v = &p->var[i];
 			bool new_member;
 
-			if (v->fate != FATE_VIRTUAL)
+			if (v->fate != FATE_VIRTUAL || v->value == NULL)
 				continue;
 			ptrset_add(&done, v->value, &new_member);
 			if (!new_member)

@@ -40,7 +40,7 @@ verify(struct program *p)
 	return (!broken);
 }
 
-static bool
+bool
 optimise(struct program *p)
 {
 	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
@@ -79,7 +79,7 @@ set_writable(struct program *p)
 
 struct finishing {
 	struct strlist hidden; /* by the source */
-	struct layout layout;
+	const struct layout *layout;
 };
 
 /* Gives visibility back, and checks that variables lie where code says. */
@@ -90,21 +90,21 @@ finish_one(const char *name, uint64_t value, unsigned char *visibility, void *ar
 
 	if (ELF64_ST_VISIBILITY(*visibility) == STV_HIDDEN && !strlist_has(&f->hidden, name))
 		*visibility = (unsigned char)(*visibility & ~3);
-	return (anchor_holds(&f->layout, name, value));
+	return (anchor_holds(f->layout, name, value));
 }
 
 /* Generates the object into memory; the caller frees *data. */
 static bool
 generate(struct program *p, uint8_t **data, size_t *size)
 {
-	struct finishing f = { 0 };
+	struct finishing f = { .layout = &p->layout };
 	LLVMMemoryBufferRef buf = NULL;
 	char *text = NULL;
 	bool ok = false;
 
 	set_writable(p);
-	if (strcmp(p->opt->level, "O0") != 0)
-		anchor(p, &f.layout);
+	if (strcmp(p->opt->level, "O0") != 0 && !p->steady)
+		anchor(p, &p->layout);
 	symbols_hide(p, &f.hidden);
 	if (LLVMTargetMachineEmitToMemoryBuffer(p->tm, p->mod, LLVMObjectFile, &text, &buf)) {
 		complain("no code can be generated: %s", text);
@@ -128,7 +128,6 @@ generate(struct program *p, uint8_t **data, size_t *size)
 out:
 	if (buf != NULL)
 		LLVMDisposeMemoryBuffer(buf);
-	layout_free(&f.layout);
 	strlist_free(&f.hidden);
 	return (ok);
 }
@@ -225,7 +224,7 @@ emit(struct program *p)
 		LLVMDisposeMessage(text);
 		return (false);
 	}
-	if (!optimise(p) || !generate(p, &data, &size))
+	if ((!p->steady && !optimise(p)) || !generate(p, &data, &size))
 		return (false);
 	ok = write_module(p, data, size);
 	free(data);

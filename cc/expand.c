@@ -15,6 +15,9 @@
  * marked externally_initialized (transform.c), so that the optimiser knows
  * nothing of its contents and cannot take an access for one to the template.
  *
+ * Where the base is steady the optimiser has done its work already, and the
+ * address is that of the whole set, which carry.c provides, plus a constant.
+ *
  * What is around the address (casts, indices, comparisons, aggregates) is
  * rebuilt operation by operation; operands without a virtual address stay
  * the constants they were.
@@ -23,19 +26,36 @@
 #include "vnetcc.h"
 
 static LLVMValueRef
+base_load(struct expander *e)
+{
+	struct program *p = e->p;
+	LLVMTypeRef word = LLVMIntPtrTypeInContext(p->ctx, p->td);
+	LLVMValueRef base;
+
+	base = LLVMBuildLoad2(e->b, word, LLVMBuildPointerCast(e->b, p->base, LLVMPointerType(word, 0), ""), "base");
+	LLVMSetAlignment(base, LLVMABIAlignmentOfType(p->td, word));
+	aliasing_base_load(p, base);
+	return (base);
+}
+
+static LLVMValueRef
 address(struct expander *e, LLVMValueRef global)
 {
 	struct program *p = e->p;
 	LLVMTypeRef byte = LLVMInt8TypeInContext(p->ctx);
 	LLVMTypeRef ptr = LLVMPointerType(byte, 0);
 	LLVMTypeRef word = LLVMIntPtrTypeInContext(p->ctx, p->td);
-	LLVMValueRef base, at;
 	struct var *v = var_of(p, global);
+	LLVMValueRef base, at;
+	uint64_t offset = 0;
 
-	base = LLVMBuildLoad2(e->b, word, LLVMBuildPointerCast(e->b, p->base, LLVMPointerType(word, 0), ""), "base");
-	LLVMSetAlignment(base, LLVMABIAlignmentOfType(p->td, word));
-	aliasing_base_load(p, base);
-	at = LLVMBuildPointerCast(e->b, global, ptr, "");
+	if (p->steady && layout_offset(p, &p->layout, global, &offset)) {
+		base = LLVMConstInt(word, offset, 0);
+		at = carry_placeholder(p, e->b);
+	} else {
+		base = base_load(e);
+		at = LLVMBuildPointerCast(e->b, global, ptr, "");
+	}
 	at = LLVMBuildGEP2(e->b, byte, at, &base, 1, "");
 	p->uses++;
 	if (v != NULL)

@@ -31,7 +31,7 @@ static const char usage[] = "usage: vnetcc [option of cc ...] -c file.c ...\n"
 			    "  -fvirtual-keeps-base=F,...  functions outside that never switch\n"
 			    "  -fvirtual-set=vnet          the set they go to (default vnet)\n"
 			    "  -fvirtual-report[=json]     what was decided, and why\n"
-			    "  -fvirtual-ir=FILE           the transformed units, before optimising\n"
+			    "  -fvirtual-ir=FILE           the transformed units, as LLVM's text\n"
 			    "  -fexport=NAME,...           all other definitions become local\n"
 			    "  -fexport-file=FILE          the same, one name a line\n"
 			    "VNETCC_CLANG and VNETCC_LD name the clang and the ld to run.\n";

@@ -6,9 +6,10 @@
  *	link		all units into one LLVM module
  *	decide		which variables are virtual
  *	refuse		what cannot be done right
- *	transform	the variables and their uses
  *	internalise	what -fexport does not name
- *	emit		optimise, generate, join
+ *	optimise	now, if nothing can change the base
+ *	transform	the variables and their uses
+ *	emit		optimise otherwise, generate, join
  *
  * Nothing is written before all of it has succeeded.
  */
@@ -64,6 +65,7 @@ program_free(struct program *p)
 		free(p->var[i].why_name);
 	}
 	free(p->var);
+	layout_free(&p->layout);
 	ptrset_free(&p->index);
 	if (p->td != NULL)
 		LLVMDisposeTargetData(p->td);
@@ -88,8 +90,8 @@ module_link(const struct strlist *args)
 
 	if (!options_parse(&opt, args))
 		goto out;
-	if (!units_load(&p) || !units_link(&p) || !target_open(&p) || !decide(&p) || !refuse(&p) || !transform(&p) ||
-	    !symbols_internalise(&p) || !emit(&p))
+	if (!units_load(&p) || !units_link(&p) || !target_open(&p) || !decide(&p) || !refuse(&p) ||
+	    !symbols_internalise(&p) || !steady_optimise(&p) || !transform(&p) || !emit(&p))
 		goto out;
 	report(&p);
 	status = 0;

@@ -118,8 +118,8 @@ hold_walk(struct program *p, LLVMValueRef c, struct holder *h)
 		h->odd = true;
 }
 
-static bool
-initialiser_refuse(struct program *p, struct var *v)
+bool
+refuse_initialiser(struct program *p, struct var *v)
 {
 	struct holder h = { .v = v };
 	const char *s = LLVMGetSection(v->value);
@@ -194,7 +194,7 @@ refuse(struct program *p)
 	bool ok = globals_refuse(p) && constructors_refuse(p);
 
 	for (size_t i = 0; i < p->index.n; i++)
-		if (p->var[i].defined && !initialiser_refuse(p, &p->var[i]))
+		if (p->var[i].defined && !refuse_initialiser(p, &p->var[i]))
 			ok = false;
 	for (size_t i = 0; i < p->nobj; i++)
 		if (p->obj[i].bitcode == NULL && !plain_refuse(p, &p->obj[i]))

@@ -3,8 +3,8 @@
  * -fvirtual-report: what became virtual, what stayed shared and why.
  *
  * Sizes are those of the variables; "uses" counts the addresses computed in
- * code before the optimiser merges them, "rebases" the addresses that the
- * initialiser holds and that are moved when an instance is made.
+ * code when the base is added, "rebases" the addresses that the initialiser
+ * holds and that are moved when an instance is made.
  */
 
 #include <stdio.h>
@@ -60,6 +60,9 @@ report_text(const struct program *p)
 	    "%zu virtual variables (%zu of them constants), "
 	    "%ju bytes, %zu uses (%zu into PHIs), %zu rebases; %zu shared\n",
 	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared);
+	fprintf(stderr, "%s\n",
+	    p->steady ? "no code here can see the base change: optimised as a plain program is" :
+			"the base may change under this code: it is added before optimising");
 }
 
 static void
@@ -118,8 +121,8 @@ report_json(const struct program *p)
 	}
 	printf("],\n \"virtual\": %zu, \"constants\": %zu, \"bytes\": %ju, "
 	       "\"uses\": %zu, \"phis\": %zu, \"rebases\": %zu, "
-	       "\"shared\": %zu}\n",
-	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared);
+	       "\"shared\": %zu, \"steady\": %s}\n",
+	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared, p->steady ? "true" : "false");
 }
 
 void

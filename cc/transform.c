@@ -67,7 +67,9 @@ variable_move(struct program *p, struct var *v)
 	/* Its contents are those of an instance, not of the initialiser. */
 	LLVMSetExternallyInitialized(v->value, 1);
 	LLVMSetUnnamedAddress(v->value, LLVMNoUnnamedAddr);
-	LLVMSetAlignment(v->value, v->align);
+	/* The optimiser may have raised it. */
+	if (LLVMGetAlignment(v->value) < v->align)
+		LLVMSetAlignment(v->value, v->align);
 	if (l == LLVMCommonLinkage)
 		LLVMSetLinkage(v->value, LLVMExternalLinkage);
 	else if (l == LLVMPrivateLinkage) /* give it a symbol */
@@ -195,7 +197,7 @@ uses_rewrite(struct program *p)
 	bool ok = true;
 
 	for (size_t i = 0; i < p->index.n; i++)
-		if (p->var[i].fate == FATE_VIRTUAL)
+		if (p->var[i].fate == FATE_VIRTUAL && p->var[i].value != NULL)
 			users_collect(p->var[i].value, &insts, &e.touched);
 	for (a = LLVMGetFirstGlobalAlias(p->mod); a; a = LLVMGetNextGlobalAlias(a))
 		if (is_virtual(p, a))
@@ -219,10 +221,13 @@ transform(struct program *p)
 		return (false);
 	thread_locals_localise(p);
 	for (size_t i = 0; i < p->index.n; i++)
-		if (p->var[i].fate == FATE_VIRTUAL)
+		if (p->var[i].fate == FATE_VIRTUAL && p->var[i].value != NULL)
 			variable_move(p, &p->var[i]);
+	if (p->steady && !layout_make(p, &p->layout))
+		layout_free(&p->layout);
 	if (!uses_rewrite(p))
 		return (false);
+	carry(p);
 	objectsize_static(p);
 	aliasing_mark(p);
 	aliasing_demote_const(p);

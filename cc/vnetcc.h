@@ -16,6 +16,9 @@
  *	expand.c	a constant that holds an address becomes instructions
  *	aliasing.c	what the optimiser may know of the base
  *	anchor.c	after optimising: one address for the whole set
+ *	steady.c	nobody changes the base: optimise first, transform then
+ *	carry.c		... and carry the set's address from function to function
+ *	place.c		where in a function it is computed
  *	symbols.c	visibility: direct addresses inside, exports outside
  *	emit.c		optimise, generate, join
  *	report.c	-fvirtual-report
@@ -135,6 +138,19 @@ bool object_definitions(uint8_t *data, size_t size, definition_fn fn, void *arg)
 bool object_read(struct object *o, const char *path);
 void object_free(struct object *o);
 
+/* -- anchor.c ----------------------------------------------------------- */
+
+struct place {
+	LLVMValueRef value;
+	uint64_t offset; /* in the object's part of the set */
+};
+
+/* The set's part in the object to be generated. */
+struct layout {
+	struct place *place; /* in the order of index */
+	struct ptrset index;
+};
+
 /* -- the program being linked ------------------------------------------- */
 
 enum fate {
@@ -144,12 +160,12 @@ enum fate {
 };
 
 struct var {
-	LLVMValueRef value;
-	char *name;	 /* as in the source */
-	char *unit;	 /* object it comes from, or "" */
-	char *place;	 /* "file:line", or the unit */
-	const char *why; /* shared, or promoted: the reason */
-	char *why_name;	 /* the name in the reason, or NULL */
+	LLVMValueRef value; /* NULL once the optimiser has removed it */
+	char *name;	    /* as in the source */
+	char *unit;	    /* object it comes from, or "" */
+	char *place;	    /* "file:line", or the unit */
+	const char *why;    /* shared, or promoted: the reason */
+	char *why_name;	    /* the name in the reason, or NULL */
 	uint64_t size;
 	unsigned align;
 	unsigned uses;	  /* addresses computed in code */
@@ -168,9 +184,11 @@ struct program {
 	LLVMTargetMachineRef tm;
 	LLVMTargetDataRef td;
 	struct var *var;
-	struct ptrset index; /* value -> number in var[] */
-	char *diag;	     /* last error LLVM reported */
-	LLVMValueRef base;   /* the set's thread-local */
+	struct ptrset index;  /* value -> number in var[] */
+	char *diag;	      /* last error LLVM reported */
+	LLVMValueRef base;    /* the set's thread-local */
+	bool steady;	      /* no code here can see the base change */
+	struct layout layout; /* what the code relies on, once it is transformed or anchored */
 	size_t uses;
 	size_t phis;
 };
@@ -187,6 +205,9 @@ char *instruction_place(LLVMValueRef inst);
 
 /* decide.c */
 bool decide(struct program *p);
+struct var *var_slot(struct program *p, const void *key);
+struct var *var_add(struct program *p, LLVMValueRef gv);
+void promote(struct program *p);
 struct var *var_of(const struct program *p, LLVMValueRef v);
 bool is_virtual(const struct program *p, LLVMValueRef v);
 const char *value_name(LLVMValueRef v);
@@ -196,6 +217,7 @@ bool initialiser_walk(struct program *p, LLVMValueRef init, init_fn fn, void *ar
 
 /* refuse.c */
 bool refuse(struct program *p);
+bool refuse_initialiser(struct program *p, struct var *v);
 
 /* inlineasm.c */
 bool inlineasm_check(struct program *p);
@@ -215,6 +237,7 @@ LLVMValueRef expand(struct expander *e, LLVMValueRef c);
 
 /* aliasing.c */
 void aliasing_base_load(struct program *p, LLVMValueRef load);
+bool aliasing_steady(struct program *p);
 void aliasing_mark(struct program *p);
 void aliasing_demote_const(struct program *p);
 
@@ -223,21 +246,25 @@ bool symbols_internalise(struct program *p);
 void symbols_hide(struct program *p, struct strlist *hidden);
 
 /* anchor.c */
-struct place {
-	LLVMValueRef value;
-	uint64_t offset; /* in the object's part of the set */
-};
-
-struct layout {
-	struct place *place; /* in the order of index */
-	struct ptrset index;
-};
-
+bool layout_make(struct program *p, struct layout *l);
+bool layout_offset(struct program *p, const struct layout *l, LLVMValueRef c, uint64_t *off);
+void layout_free(struct layout *l);
 void anchor(struct program *p, struct layout *l);
 bool anchor_holds(const struct layout *l, const char *name, uint64_t value);
-void layout_free(struct layout *l);
+
+/* steady.c */
+bool steady_optimise(struct program *p);
+
+/* carry.c */
+LLVMValueRef carry_placeholder(struct program *p, LLVMBuilderRef b);
+void carry(struct program *p);
+
+/* place.c */
+typedef LLVMValueRef (*make_fn)(void *arg, LLVMBuilderRef b);
+void place(LLVMValueRef function, const struct ptrset *uses, LLVMBuilderRef b, make_fn make, void *arg);
 
 /* emit.c */
+bool optimise(struct program *p);
 bool emit(struct program *p);
 
 /* report.c */

@@ -44,7 +44,7 @@ stripped() {
 }
 
 unoptimised() {
-	"$vnetcc" -O2 -c unit.c && "$vnetcc" --module -o m.ko -fvirtual-ir=m.ll unit.o &&
+	"$vnetcc" -O2 -c unit.c && "$vnetcc" --module -O0 -o m.ko -fvirtual-ir=m.ll unit.o &&
 		grep -q 'alloca' m.ll && grep -q 'call.*@helper' m.ll && ! grep -q optnone m.ll
 }
 

@@ -34,8 +34,18 @@ int *by_hand __attribute__((section("set_vnet"))) = &target;
 int *get(void) { target++; return by_hand; }
 int pins(void) { return pinned++; }
 C
+cat >switch.c <<'C'
+extern __thread unsigned long curvnet_base;
+extern int other;
+int both(unsigned long to) { int n = ++other; curvnet_base = to; return n + ++other; }
+C
+cat >carry.c <<'C'
+static int total, calls;
+static __attribute__((noinline)) int inner(int n) { calls++; return total += n; }
+int outer(int n) { return inner(n) + inner(n + 1) + calls; }
+C
 echo 'int glue_counter; int glue(void) { return ++glue_counter; }' >glue.c
-"$vnetcc" -O2 -g -c one.c two.c set.c && cc -c -fno-common glue.c
+"$vnetcc" -O2 -g -c one.c two.c set.c switch.c carry.c && cc -c -fno-common glue.c
 
 # writable FILE: its writable sections that take part in a load
 writable() {
@@ -62,6 +72,28 @@ base_once() {
 	objdump -d --disassemble=show m.ko >dis && cat dis && [ "$(grep -c '%fs:' dis)" -eq 2 ] &&
 		"$vnetcc" --module -o n.ko -fvirtual-keeps-base='*' one.o two.o &&
 		objdump -d --disassemble=show n.ko >dis && cat dis && [ "$(grep -c '%fs:' dis)" -eq 1 ]
+}
+
+# What is known of the base decides when it is added: never by silence.
+steady() {
+	"$vnetcc" --module -o m.ko -fvirtual-report one.o two.o 2>&1 | grep -q '^the base may change' &&
+		"$vnetcc" --module -o m.ko -fvirtual-report -fvirtual-keeps-base=fputs one.o two.o 2>&1 |
+		grep -q '^no code here can see the base change' &&
+		"$vnetcc" --module -o m.ko -fvirtual-report '-fvirtual-keeps-base=*' one.o switch.o 2>&1 |
+		grep -q '^the base may change'
+}
+
+# Of a store to the base itself nothing must say that it leaves the base alone; of others it does.
+base_store() {
+	"$vnetcc" --module -O0 -o m.ko '-fvirtual-keeps-base=*' -fvirtual-ir=m.ll two.o switch.o && grep store m.ll &&
+		! grep 'store.* @curvnet_base,.*!noalias' m.ll && grep -q 'store.* @curvnet_base,' m.ll &&
+		grep -q 'store i32 .*!noalias' m.ll
+}
+
+# The set's address is computed where a function is entered from outside, and handed on.
+carried() {
+	"$vnetcc" --module -o m.ko -fexport=outer '-fvirtual-keeps-base=*' carry.o && objdump -d m.ko >dis && cat dis &&
+		[ "$(grep -c '%fs:' dis)" -eq 1 ] && grep -q '<inner>:' dis
 }
 
 report_text() {
@@ -127,6 +159,9 @@ check "no writable section but the set and constant tables" sections
 check "symbols keep binding and visibility" symbols
 check "the base, the host's functions and its variables are reached as a module can" code
 check "the base is loaded once between calls" base_once
+check "the base is taken for steady only where it is" steady
+check "a store to the base is known for one" base_store
+check "the set's address is handed from function to function" carried
 check "the report says what and why" report_text
 check "the report as JSON" report_json
 check "-fvirtual=none" none

@@ -28,15 +28,16 @@ plain() {
 		traps_two.c) && "$dir/plain" "$dir/want"
 }
 
-# Compiles one unit.  Instead of traps_addr.c, "-O2 optimised" takes the IR that clang -O2 leaves of it, with its PHIs and tables.
+# Compiles one unit.  Instead of traps_addr.c, "optimised" takes the IR that clang -O2 leaves of it, with its PHIs and tables.
 compile() {
-	if [ "$2" = "-O2 optimised" ] && [ "$1" = traps_addr ]; then
+	flags=$(echo "$2" | sed s/optimised//)
+	if [ "${2#*optimised}" != "$2" ] && [ "$1" = traps_addr ]; then
 		# shellcheck disable=SC2086
-		${VNETCC_CLANG:-clang} $cflags -O2 -fPIC -S -emit-llvm "$src/$1.c" -o "$dir/$1.ll" &&
+		${VNETCC_CLANG:-clang} $cflags $flags -fPIC -S -emit-llvm "$src/$1.c" -o "$dir/$1.ll" &&
 			"$vnetcc" -O2 -c "$dir/$1.ll" -o "$dir/$1.o"
 	else
 		# shellcheck disable=SC2086
-		"$vnetcc" $cflags ${2%optimised} -c "$src/$1.c" -o "$dir/$1.o"
+		"$vnetcc" $cflags $flags -c "$src/$1.c" -o "$dir/$1.o"
 	fi
 }
 
@@ -78,7 +79,19 @@ try "with -fcommon" "-O2 -fcommon" -O2 ""
 try "with -fno-strict-aliasing" "-O2 -fno-strict-aliasing" -O2 ""
 try "with fortified libc calls" "-O2 -D_FORTIFY_SOURCE=3" -O2 ""
 try "in a program that is not position-independent" -O2 -O2 -no-pie
-try "with local definitions" -O2 "-O2 -fexport=$(sed -n 's/.*TRAP(\([a-z_]*\)).*/trap_\1/p' "$src/traps.h" |
-	tr '\n' ',')cross_call,cross_nested,cross_const,cross_read,cross_store" ""
+exports=$(sed -n 's/.*TRAP(\([a-z_]*\)).*/trap_\1/p' "$src/traps.h" | tr '\n' ',')
+try "with local definitions" -O2 "-O2 -fexport=${exports}cross_call,cross_nested,cross_const,cross_read,cross_store" ""
 try "a unit that was optimised before" "-O2 optimised" -O2 ""
+
+# The promise that nobody changes the base: the optimiser comes first.
+for level in -O1 -O2 -O3 -Os; do
+	try "with a steady base at $level" "$level -DSTEADY" "$level -fvirtual-keeps-base=*" -DSTEADY
+done
+try "with a steady base and debug information" "-O2 -g -DSTEADY" "-O2 -fvirtual-keeps-base=*" -DSTEADY
+try "with a steady base, compiled at -O0" "-O0 -DSTEADY" "-O2 -fvirtual-keeps-base=*" -DSTEADY
+for level in -O1 -O2 -O3; do
+	try "with a steady base and local definitions at $level" "$level -DSTEADY" \
+		"$level -fvirtual-keeps-base=* -fexport=$exports" -DSTEADY
+done
+try "with a steady base, a unit that was optimised before" "-O2 optimised -DSTEADY" "-O2 -fvirtual-keeps-base=*" -DSTEADY
 echo "1..$count"

@@ -300,10 +300,12 @@ long
 trap_object_size(int n)
 {
 	char *p = n & 1 ? sized : sized + 8;
+	size_t left = __builtin_dynamic_object_size(p, 0);
 
+	/* What is left of it, the most there can be, or "unknown", as the optimiser knows; never anything else. */
 	sized[n % 24]++;
 	return ((long)__builtin_object_size(sized, 0) + 100 * (long)__builtin_object_size(&sized[4], 1) +
-	    (__builtin_dynamic_object_size(p, 0) >= 16) * 10000L + sized[1]);
+	    (left == (size_t)(sized + sizeof(sized) - p) || left == sizeof(sized) || left == (size_t)-1) * 10000L + sized[1]);
 }
 
 long

@@ -16,14 +16,28 @@
 #include <uvnet/if_epair.h>
 #include "stack.h"
 
+#define LINK_NHASH 4096
+
 struct link_list links = TAILQ_HEAD_INITIALIZER(links);
+static LIST_HEAD(, link) link_names[LINK_NHASH];
+
+/* FNV-1a. */
+static unsigned
+name_hash(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	while (*name != '\0')
+		h = (h ^ (unsigned char)*name++) * 16777619u;
+	return (h % LINK_NHASH);
+}
 
 struct link *
 link_find(const char *name)
 {
 	struct link *l;
 
-	TAILQ_FOREACH (l, &links, l_le)
+	LIST_FOREACH (l, &link_names[name_hash(name)], l_hash)
 		if (strcmp(l->l_name, name) == 0)
 			break;
 	return (l);
@@ -58,6 +72,7 @@ link_create(const char *name, struct link **link, struct uverr *err)
 		}
 	}
 	TAILQ_INSERT_TAIL(&links, l, l_le);
+	LIST_INSERT_HEAD(&link_names[name_hash(name)], l, l_hash);
 	*link = l;
 	return (0);
 }
@@ -68,6 +83,7 @@ link_release(struct link *l)
 	if (l->l_ends[0] != NULL || l->l_ends[1] != NULL)
 		return;
 	TAILQ_REMOVE(&links, l, l_le);
+	LIST_REMOVE(l, l_hash);
 	free(l);
 }
 

@@ -16,7 +16,7 @@
 
 struct row {
 	const struct stack *st;
-	size_t heap_used, heap_carved;
+	struct vnet_heap_stats heap;
 	struct stack counters;		/* a copy, of which the counters are used */
 	size_t first, count;		/* its interfaces in the array of all */
 };
@@ -81,8 +81,10 @@ row_json(const struct row *row, const struct ifrow *ifs)
 	json_int(j, "bytes_in", (int64_t)c->st_rx);
 	json_int(j, "bytes_out", (int64_t)c->st_tx);
 	json_int(j, "resident", (int64_t)vset_instance_resident(vnet_vset, vnet->vnet_slot));
-	json_int(j, "heap_used", (int64_t)row->heap_used);
-	json_int(j, "heap_carved", (int64_t)row->heap_carved);
+	json_int(j, "heap_used", (int64_t)row->heap.used);
+	json_int(j, "heap_carved", (int64_t)row->heap.carved);
+	json_int(j, "heap_limit", (int64_t)row->heap.limit);
+	json_int(j, "heap_failures", (int64_t)row->heap.failures);
 	for (size_t i = row->first; i < row->first + row->count; i++) {
 		ifj = json_object();
 		json_str(ifj, "name", ifs[i].name);
@@ -107,7 +109,7 @@ row_fill(struct row *row, const struct stack *st, struct ifrow *ifs, size_t *nif
 	row->counters = *st;
 	row->first = *nifs;
 	CURVNET_SET(st->st_vnet);
-	vnet_heap_stat(&row->heap_used, &row->heap_carved);
+	vnet_heap_stat(&row->heap);
 	for (ifp = inet->if_next(NULL); ifp != NULL && *nifs < max; ifp = inet->if_next(ifp)) {
 		snprintf(ifs[*nifs].name, sizeof(ifs[*nifs].name), "%s", inet->if_name(ifp));
 		inet->if_getdata(ifp, &ifs[*nifs].data);

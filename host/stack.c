@@ -21,12 +21,9 @@ const struct inet_kpi *inet;
 struct stack *
 stack_find(const char *name)
 {
-	struct stack *st;
+	const struct vnet *vnet = vnet_find(name);
 
-	TAILQ_FOREACH (st, &stacks, st_le)
-		if (strcmp(st->st_vnet->vnet_name, name) == 0)
-			break;
-	return (st);
+	return (vnet != NULL ? vnet->vnet_softc : NULL);	/* vnet0 is nobody's */
 }
 
 static struct worker *

@@ -30,6 +30,7 @@ struct end {
 
 struct link {
 	TAILQ_ENTRY(link) l_le;
+	LIST_ENTRY(link) l_hash;	/* links whose names have the same hash */
 	struct end *l_ends[2];		/* [1] may be there without [0] */
 	int l_up;			/* 0: cut by hand */
 	struct capture *l_capture;

@@ -94,7 +94,7 @@ extern struct vset *vnet_vset;
 
 struct vnet_config {
 	unsigned max;		/* stacks at the most; 0: as many as the address space has room for, up to 65,536 */
-	size_t heap;		/* a stack's heap, bytes: its memory limit; 0: 16 MiB */
+	size_t heap;		/* room of a stack's heap, bytes: the largest memory limit; 0: 16 MiB */
 };
 
 /*
@@ -138,7 +138,17 @@ void *vnet_calloc(size_t number, size_t size);
 void *vnet_realloc(void *ptr, size_t size);
 void vnet_free(void *ptr);
 
-/* Bytes of the current stack's heap handed out now, and carved from its pages so far. */
-void vnet_heap_stat(size_t *used, size_t *carved);
+/*
+ * The current stack's memory limit, in bytes: what its heap may ever carve from its pages.  At first the whole heap.
+ * -EINVAL: less than it has carved already, or more than there is room for (struct vnet_config, heap).
+ */
+int vnet_heap_setlimit(size_t bytes);
+
+struct vnet_heap_stats {
+	size_t used, carved;	/* bytes handed out now; taken from its pages so far */
+	size_t limit;
+	uint64_t failures;	/* how often the limit was met */
+};
+void vnet_heap_stat(struct vnet_heap_stats *stats);
 
 #endif

@@ -2,19 +2,25 @@
 /*
  * A stack's heap: size classes and free lists in the rest of its instance.
  *
- * Blocks are carved from two ranges that no template covers: one that shares pages and page tables with the
- * stack's variables, for the first megabyte, then the tail of the instance.  Pages come into being when a block is
- * first written, so an idle stack owns what it used, rounded up to a page; and the stack's memory limit is nothing
- * but the size of its tail.  A freed block goes on the list of its class and is never merged: a network stack
- * asks for the same few sizes again and again.  Destroying the stack destroys the heap, leaks included.
+ * Blocks are carved from three ranges.  The first is a variable of the set, so that the few small blocks of an idle
+ * stack lie in the page of its variables.  Then come two that no template covers: the rest of the slice, below the
+ * same page table, for the first megabyte, then the tail of the instance.  Pages come into being when a block is
+ * first written, so a stack owns what it used, rounded up to a page.  A freed block goes on the list of its class and
+ * is never merged: a network stack asks for the same few sizes again and again.  Destroying the stack destroys the
+ * heap, leaks included.
+ *
+ * The memory limit bounds what is carved.  A stack that reaches it gets NULL, is reported once, and harms nobody: its
+ * neighbours' heaps are elsewhere.
  *
  * Classes are four to each doubling (16, 32, 48, 64, 80, 96, 112, 128, 160, ...), so at most a fifth is waste.  A
  * block begins with 8 bytes that name its class and state, and what the caller gets is 16-byte aligned.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uvnet/vnet.h>
 
 #define HEAP_NCLASS 112
@@ -28,14 +34,19 @@ struct block {
 	struct block *next[];	/* of a free block; the caller's bytes of a live one */
 };
 
+#define HEAP_NRANGE 3
+#define HEAP_NEAR 1024
+
 struct heap {
 	int ready;
-	uintptr_t at[2], end[2];	/* what is not carved yet of the two ranges, block headers at 8 mod 16 */
-	size_t used, carved;
+	uintptr_t at[HEAP_NRANGE], end[HEAP_NRANGE];	/* what is not carved yet, block headers at 8 mod 16 */
+	size_t used, carved, limit;
+	uint64_t failures;
 	struct block *free[HEAP_NCLASS];
 };
 
 VNET_DEFINE_STATIC(struct heap, heap);
+VNET_DEFINE_STATIC(char[HEAP_NEAR], heap_near);
 
 /* The class whose blocks hold `size` bytes, header included. */
 static unsigned
@@ -58,15 +69,19 @@ class_size(unsigned class)
 static void
 heap_init(struct heap *h)
 {
-	uintptr_t start[2];
-	size_t size[2];
+	uintptr_t start[HEAP_NRANGE];
+	size_t size[HEAP_NRANGE], room = 0;
 	int i;
 
-	vset_instance_room(vnet_vset, curvnet->vnet_slot, start, size);
-	for (i = 0; i < 2; i++) {
+	start[0] = (uintptr_t)VNET_PTR(heap_near);
+	size[0] = HEAP_NEAR;
+	vset_instance_room(vnet_vset, curvnet->vnet_slot, &start[1], &size[1]);
+	for (i = 0; i < HEAP_NRANGE; i++) {
 		h->at[i] = ((start[i] + 15) & ~(uintptr_t)15) + 16 - HEAP_HEADER;
 		h->end[i] = start[i] + size[i];
+		room += size[i];
 	}
+	h->limit = room;
 	h->ready = 1;
 }
 
@@ -79,7 +94,9 @@ heap_carve(struct heap *h, unsigned class)
 
 	if (!h->ready)
 		heap_init(h);
-	for (i = 0; i < 2; i++)
+	if (size > h->limit - h->carved)
+		return (NULL);
+	for (i = 0; i < HEAP_NRANGE; i++)
 		if (h->end[i] - h->at[i] >= size) {
 			b = (struct block *)h->at[i];
 			h->at[i] += size;
@@ -87,6 +104,16 @@ heap_carve(struct heap *h, unsigned class)
 			b->class = class;
 			return (b);
 		}
+	return (NULL);
+}
+
+/* Once in a stack's life: its user sees only what fails because of it. */
+static void *
+heap_fail(struct heap *h, size_t size)
+{
+	if (h->failures++ == 0)
+		dprintf(STDERR_FILENO, "vnet: stack \"%s\": no %zu bytes: its memory limit of %zu KiB is reached\n",
+		    curvnet->vnet_name, size, h->limit >> 10);
 	return (NULL);
 }
 
@@ -112,15 +139,15 @@ vnet_malloc(size_t size)
 	unsigned class;
 
 	if (size > SIZE_MAX / 4)
-		return (NULL);
+		return (heap_fail(h, size));
 	class = class_of(size + HEAP_HEADER);
 	if (class >= HEAP_NCLASS)
-		return (NULL);
+		return (heap_fail(h, size));
 	b = h->free[class];
 	if (b != NULL)
 		h->free[class] = b->next[0];
 	else if ((b = heap_carve(h, class)) == NULL)
-		return (NULL);
+		return (heap_fail(h, size));
 	b->state = HEAP_LIVE;
 	h->used += class_size(class);
 	return ((char *)b + HEAP_HEADER);
@@ -176,9 +203,29 @@ vnet_free(void *ptr)
 	h->used -= class_size(b->class);
 }
 
-void
-vnet_heap_stat(size_t *used, size_t *carved)
+int
+vnet_heap_setlimit(size_t bytes)
 {
-	*used = VNET(heap).used;
-	*carved = VNET(heap).carved;
+	struct heap *h = VNET_PTR(heap);
+	size_t room;
+
+	if (!h->ready)
+		heap_init(h);
+	room = h->carved;
+	for (int i = 0; i < HEAP_NRANGE; i++)
+		room += h->end[i] - h->at[i];
+	if (bytes < h->carved || bytes > room)
+		return (-EINVAL);
+	h->limit = bytes;
+	return (0);
+}
+
+void
+vnet_heap_stat(struct vnet_heap_stats *stats)
+{
+	const struct heap *h = VNET_PTR(heap);
+
+	*stats = (struct vnet_heap_stats){
+		.used = h->used, .carved = h->carved, .limit = h->limit, .failures = h->failures,
+	};
 }

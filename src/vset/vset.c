@@ -20,12 +20,16 @@
  * touched.  All instances of a set lie in one mapping, the arena, so their number is not bounded by the number
  * of mappings that a process may have.
  *
- *	arena:  | instance 0: window | tail | | instance 1: window | tail | | ...
- *	                                     ^ one page of stagger
+ *	arena:  | shift 0 | instance 0: window | tail | | shift 1 | instance 1: window | tail | | ...
+ *	        |<----------------- stride -------------->|
  *
- * Instance i begins at i * (size + one page) + (i mod 61) * 64.  With equal strides the hot lines of all instances
- * would compete for one set of the first-level cache and one of the TLB: a visit then costs 2 to 8 times as much.
- * The page between holds the shift, so that no page belongs to two instances.
+ * Instance i begins (i mod 239) pages and (i mod 61) lines behind i * stride.  With equal distances the hot lines of
+ * all instances would compete for one set of the first-level cache and one of the TLB: a visit then costs 2 to 8
+ * times as much.  239 and 61 are primes: 14,579 instances before two have the same shift.
+ *
+ * The stride is a multiple of what one page table covers (2 MiB), and instance 0 lies so that its slice begins on
+ * such a boundary; the shift is less than half of one.  So the variables and the first pages of the heap, which is
+ * all that an idle stack touches, are below one page table: a page less for every second stack.
  *
  * A template is made of regions, one for each file (the program, a module) that owns variables.  Making an
  * instance copies the lines of each region that are not all zero, and then moves by delta the pointers that point
@@ -47,6 +51,9 @@
 
 #define STAGGER_STEPS 61
 #define STAGGER_LINE 64
+#define STAGGER_PAGES 239
+#define STAGGER_ROOM ((size_t)(STAGGER_PAGES + 1) * VSET_PAGE)
+#define PAGE_TABLE ((size_t)2 << 20)	/* bytes that a page table covers, of most architectures with 4-KiB pages */
 
 /* A run of template bytes that are worth copying. */
 struct vset_run {
@@ -68,7 +75,7 @@ struct vset {
 	struct vset_params params;
 	pthread_mutex_t lock;
 	LIST_HEAD(, vset_region) regions;
-	uintptr_t arena;
+	uintptr_t arena, first;	/* the mapping, and where instance 0's stride begins in it */
 	size_t arena_size, stride;
 	unsigned char *used;	/* one byte a slot below `next` */
 	unsigned *freed;	/* stack of slots below `next` that are not used */
@@ -78,9 +85,15 @@ struct vset {
 /* ---- The arena ---- */
 
 static size_t
+arena_stride(const struct vset_params *p)
+{
+	return ((VSET_WINDOW_SIZE + p->tail + STAGGER_ROOM + PAGE_TABLE - 1) & ~(PAGE_TABLE - 1));
+}
+
+static size_t
 arena_bytes(const struct vset_params *p)
 {
-	return (p->max * (VSET_WINDOW_SIZE + p->tail + VSET_PAGE));
+	return (p->max * arena_stride(p) + PAGE_TABLE);
 }
 
 /* Take as many instances of as large a tail as the address space gives. */
@@ -107,7 +120,8 @@ arena_map(struct vset *vs, struct uverr *err)
 	}
 	vs->arena = (uintptr_t)m;
 	vs->arena_size = arena_bytes(p);
-	vs->stride = VSET_WINDOW_SIZE + p->tail + VSET_PAGE;
+	vs->stride = arena_stride(p);
+	vs->first = ((vs->arena + VSET_PCPU_SIZE + PAGE_TABLE - 1) & ~(PAGE_TABLE - 1)) - VSET_PCPU_SIZE;
 	/* Advice: a kernel without one of these runs as well, only larger or slower. */
 	madvise(m, vs->arena_size, MADV_NOHUGEPAGE);
 	madvise(m, vs->arena_size, MADV_DONTFORK);
@@ -159,9 +173,9 @@ vset_getparams(const struct vset *vs, struct vset_params *params)
 static uintptr_t
 slot_start(const struct vset *vs, unsigned slot)
 {
-	const uintptr_t shift = vs->params.stagger ? slot % STAGGER_STEPS * STAGGER_LINE : 0;
+	const uintptr_t lines = vs->params.stagger ? slot % STAGGER_STEPS * STAGGER_LINE : 0;
 
-	return (vs->arena + slot * vs->stride + shift);
+	return (vs->first + slot * vs->stride + slot % STAGGER_PAGES * VSET_PAGE + lines);
 }
 
 uintptr_t
@@ -173,9 +187,9 @@ vset_delta(const struct vset *vs, unsigned slot)
 int
 vset_slot_of(const struct vset *vs, uintptr_t addr)
 {
-	if (addr - vs->arena >= vs->arena_size)
+	if (addr < vs->first || addr - vs->first >= vs->params.max * vs->stride)
 		return (-1);
-	return ((int)((addr - vs->arena) / vs->stride));
+	return ((int)((addr - vs->first) / vs->stride));
 }
 
 void
@@ -199,7 +213,7 @@ vset_instance_resident(const struct vset *vs, unsigned slot)
 	vec = malloc(pages);
 	if (vec == NULL)
 		return (0);
-	if (mincore((void *)(vs->arena + slot * vs->stride), vs->stride, vec) == 0)
+	if (mincore((void *)(vs->first + slot * vs->stride), vs->stride, vec) == 0)
 		for (i = 0; i < pages; i++)
 			n += vec[i] & 1;
 	free(vec);
@@ -401,7 +415,7 @@ vset_instance_free(struct vset *vs, unsigned slot)
 	pthread_mutex_lock(&vs->lock);
 	assert(slot < vs->next && vs->used[slot]);
 	/* Not locked and ours: it cannot fail, and a failure would hand old bytes to the next stack. */
-	error = madvise((void *)(vs->arena + slot * vs->stride), vs->stride, MADV_DONTNEED);
+	error = madvise((void *)(vs->first + slot * vs->stride), vs->stride, MADV_DONTNEED);
 	assert(error == 0);
 	(void)error;
 	vs->used[slot] = 0;

@@ -245,6 +245,19 @@ ports_walk(struct walk *w, struct config_ports *ports, int section, const char *
 }
 
 static void
+memory_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t *head)
+{
+	const char *s = value_string(w, mark, "memory", head);
+
+	if (s == NULL)
+		return;
+	cv->memory = config_size(s);
+	if (cv->memory < CONFIG_MINMEMORY || cv->memory > CONFIG_MAXMEMORY)
+		WALK_ERROR(w, mark, "memory: \"%.64s\" is not a size from %uK to %zuG", s, CONFIG_MINMEMORY >> 10,
+		    CONFIG_MAXMEMORY >> 30);
+}
+
+static void
 vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 {
 	struct config_vnet *cv;
@@ -277,6 +290,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 			m = scan_key(w->scan, mark, key);
 			if (strcmp(key, "cpu") == 0)
 				cv->cpu = value_int(w, m, key, head, 0, 65535);
+			else if (strcmp(key, "memory") == 0)
+				memory_walk(w, cv, m, head);
 			else
 				WALK_ERROR(w, m, "%.64s: unknown key", key);
 		}

@@ -237,6 +237,25 @@ config_sockaddr(const char *s, int wild, struct sockaddr_in *sin)
 	return (IN_MULTICAST(ntohl(sin->sin_addr.s_addr)) || sin->sin_addr.s_addr == INADDR_NONE ? -EINVAL : 0);
 }
 
+size_t
+config_size(const char *s)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	unsigned long n;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return (0);
+	n = strtoul(s, &end, 10);
+	if (*end == '\0')
+		return (n);
+	unit = strchr(units, *end);
+	if (unit == NULL || end[1] != '\0' || n > SIZE_MAX >> 30)
+		return (0);
+	return (n << 10 * (unit - units + 1));
+}
+
 int
 config_name_ok(const char *s, size_t size)
 {

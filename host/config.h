@@ -17,6 +17,9 @@
 #define CONFIG_MAXSIZE (16U << 20)	/* bytes of a file */
 #define CONFIG_MAXERRORS 20		/* sentences kept; the rest is only counted */
 #define CONFIG_MAXWORKERS 1024
+#define CONFIG_MINMEMORY (64U << 10)	/* `memory`: an interface and some connections; */
+#define CONFIG_MAXMEMORY ((size_t)4 << 30)
+#define CONFIG_MEMORY ((size_t)16 << 20)	/* what a stack that says nothing has */
 
 struct config_interface {
 	char name[IFNAMSIZ_UV];
@@ -40,6 +43,7 @@ struct config_ports {
 struct config_vnet {
 	char name[VNET_NAMELEN];
 	int cpu;			/* -1: wherever it fits best */
+	size_t memory;			/* the limit of its heap, bytes; 0: the default */
 	int line;
 	struct config_interface *interfaces;
 	size_t ninterfaces;
@@ -74,6 +78,8 @@ void config_check(struct config *cfg);
 
 /* "10.0.0.1:80", "*:80".  `wild`: whether the address may be any.  0 or -EINVAL. */
 int config_sockaddr(const char *s, int wild, struct sockaddr_in *sin);
+/* "4M", "512K", "1G": bytes, or 0 when it is not a size. */
+size_t config_size(const char *s);
 /* Letters, digits, `-`, `_`, `.`; does not begin with `.` or `-`; fits `size` bytes. */
 int config_name_ok(const char *s, size_t size);
 /* The sentence's form of an address: "10.0.0.1:80". */

@@ -164,6 +164,18 @@ serve(struct run *run)
 	signals_drain(run);
 }
 
+/* The arena is laid out once, so it has room for the largest limit of all. */
+static size_t
+memory_max(const struct config *cfg)
+{
+	size_t max = CONFIG_MEMORY;
+
+	for (size_t i = 0; i < cfg->nvnets; i++)
+		if (cfg->vnets[i].memory > max)
+			max = cfg->vnets[i].memory;
+	return (max);
+}
+
 static int
 run_up(struct run *run, struct uverr *err)
 {
@@ -173,7 +185,7 @@ run_up(struct run *run, struct uverr *err)
 		return (error);
 	if ((error = dpcpu_init(err)) != 0)
 		return (error);
-	if ((error = vnet_init(&(struct vnet_config){ 0 }, err)) != 0)
+	if ((error = vnet_init(&(struct vnet_config){ .heap = memory_max(&run->cfg) }, err)) != 0)
 		goto fail_dpcpu;
 	if ((error = netisr_init(run->cpus, run->ncpus, 0, err)) != 0)
 		goto fail_vnet;

@@ -50,8 +50,15 @@ static int
 stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct uverr *err)
 {
 	size_t i;
-	int error = 0;
+	int error;
 
+	/* Where address space is short the heap may have less room than the default; that is then the limit. */
+	error = vnet_heap_setlimit(cv->memory != 0 ? cv->memory : CONFIG_MEMORY);
+	if (error != 0 && cv->memory == 0)
+		error = 0;
+	if (error != 0)
+		uverr(err, EINVAL, "memory: %zu KiB is more than the arena has for a stack; it is laid out when vnet starts, "
+		    "for what its own file says", cv->memory >> 10);
 	for (i = 0; i < cv->ninterfaces && error == 0; i++) {
 		*line = cv->interfaces[i].line;
 		error = end_create(st, &cv->interfaces[i], err);

@@ -103,7 +103,8 @@ static const struct {
 	{ ".load(key = x) \"/etc/passwd\"\n", "c:1: .load: macros are not supported\n" },
 	/* Keys. */
 	{ "vnet a {\n}\nmemory = 4M\n", "c:3: memory: unknown key\n" },
-	{ DC " memory = \"4M\";\n}\n", "c:3: vnet \"dc\": memory: unknown key\n" },
+	{ DC " memory = \"4X\";\n}\n", "c:3: vnet \"dc\": memory: \"4X\" is not a size from 64K to 4G\n" },
+	{ DC " memory = \"63K\";\n}\n", "c:3: vnet \"dc\": memory: \"63K\" is not a size from 64K to 4G\n" },
 	{ "vnet a {\n interface e {\n link = l; mtu = 9000;\n } }",
 	    "c:3: vnet \"a\": interface e.mtu: unknown key\n" },
 	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; tls = yes; }\n}\n",

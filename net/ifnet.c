@@ -11,9 +11,9 @@
  * data in one piece: it may grow headers to the front, so an echo reply or a forwarded packet needs no second
  * buffer.  When lwIP frees it, the packet goes back to its pool.
  *
- * The pools are the workers', shared by all their stacks; a stack that does not read what it receives must not empty
- * them.  So a stack holds at most HELD_MAX packets; what comes in beyond is copied into its own heap, which has its
- * own limit.  And the packets that it holds are on a list, for they must go back when the stack goes: its heap and
+ * The pools are the workers', shared by all their stacks; stacks that do not read what they receive must not empty
+ * them.  So a stack holds at most HELD_MAX packets, and none that is scarce (src/vnet/pkt.c), for there may be more
+ * such stacks than one pool can serve; what comes in beyond is copied into its own heap, which has its own limit.  And the packets that it holds are on a list, for they must go back when the stack goes: its heap and
  * variables, where lwIP's queues lie, just vanish.
  *
  * Checksums: whether they are filled in is the interface's business, whether they are checked the packet's, by what
@@ -198,7 +198,7 @@ if_wrap(struct pkt *pkt)
 	struct held *h;
 	struct pbuf *p;
 
-	if (held_count >= HELD_MAX) {
+	if (held_count >= HELD_MAX || pkt->p_scarce) {
 		p = pbuf_alloc(PBUF_RAW, (u16_t)pkt->p_len, PBUF_RAM);
 		if (p != NULL)
 			memcpy(p->payload, pkt->p_data, pkt->p_len);

@@ -32,6 +32,7 @@ struct pkt {
 	uint32_t p_len;			/* bytes from p_data on */
 	uint16_t p_cpu;			/* the worker whose pool it is of */
 	uint16_t p_csum;		/* PKT_CSUM_*: what a sender promises of checksums */
+	uint16_t p_scarce;		/* its pool is nearly used up: whoever would hold it for long makes a copy */
 	void *p_private[12];		/* for the stack that holds the packet */
 	unsigned char p_buf[] __attribute__((aligned(64)));
 };

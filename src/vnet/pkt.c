@@ -5,6 +5,9 @@
  * A buffer that another worker lets go of comes home through a ring with room for all buffers that there are, so
  * sending one home cannot fail.  The pool grows by slabs up to its limit and keeps what it has; slabs go back to
  * the system when the netisr is finished.
+ *
+ * A pool is shared by all stacks of its worker, and receivers hold packets until somebody reads them.  So the last
+ * quarter is kept for packets that only pass: they are marked scarce, and a receiver does not hold those.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -73,6 +76,19 @@ pool_fini(struct worker *w)
 	}
 }
 
+/* Whether the last quarter is in use.  What came home and was not taken in yet must not count. */
+static int
+pool_is_scarce(struct worker *w)
+{
+	const struct pool *pool = &w->pool;
+	const unsigned most = pool->max - pool->max / 4;
+
+	if (pool->nbufs - pool->nfree <= most)
+		return (0);
+	pool_reclaim(w);
+	return (pool->nbufs - pool->nfree > most);
+}
+
 struct pkt *
 pkt_alloc(unsigned cpu)
 {
@@ -91,6 +107,7 @@ pkt_alloc(unsigned cpu)
 	p->p_data = p->p_buf + PKT_HEADROOM;
 	p->p_len = 0;
 	p->p_csum = 0;
+	p->p_scarce = (uint16_t)pool_is_scarce(w);
 	return (p);
 }
 

@@ -241,6 +241,38 @@ a_stack_that_does_not_read_keeps_few_packets(void **state)
 	listener_close(&l);
 }
 
+#define LAZY 12			/* stacks that do not read, each with three windows full: 12 * 512 packets > TEST_BUFS */
+
+static void
+many_stacks_that_do_not_read_leave_packets_for_others(void **state)
+{
+	struct listener l[LAZY] = { 0 };
+	struct stream s[LAZY][3] = { 0 };
+	struct pair lazy[LAZY];
+	struct transfer t;
+	char name[8];
+
+	(void)state;
+	for (unsigned i = 0; i < LAZY; i++) {
+		snprintf(name, sizeof(name), "lazy%u", i);
+		pair_make(&lazy[i], name, 0, 0);
+		listener_open(&l[i], &lazy[i].b, "10.0.0.2", 80);
+		l[i].conn.hold = 1;
+		for (unsigned k = 0; k < 3; k++) {
+			s[i][k].tosend = MB;
+			stream_connect(&s[i][k], &lazy[i].a, "10.0.0.2", 80);
+			run_idle();
+		}
+	}
+	assert_in_range(bufs_used(), TEST_BUFS / 2, TEST_BUFS - TEST_BUFS / 8);
+	transfer_start(&t, &blue, 4 * MB);
+	t.want = 4 * MB;
+	assert_true(run_until(transfer_reached, &t, 10000));
+	transfer_end(&t);
+	for (unsigned i = 0; i < LAZY; i++)
+		pair_destroy(&lazy[i]);
+}
+
 /* ---- Timers ---- */
 
 static void
@@ -322,6 +354,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_cut_link_stops_its_own_transfer_which_resumes, setup, teardown),
 		cmocka_unit_test_setup_teardown(losses_are_repaired, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stack_that_does_not_read_keeps_few_packets, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_stacks_that_do_not_read_leave_packets_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_idle_stack_waits_for_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_neighbour_that_does_not_answer_is_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(unloading_takes_the_interfaces_along, setup, teardown),

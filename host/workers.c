@@ -63,6 +63,7 @@ workers_cpus(unsigned max, unsigned **cpus, unsigned *ncpus, struct uverr *err)
 			(*cpus)[(*ncpus)++] = i;
 	if (*ncpus < max) {
 		free(*cpus);
+		*cpus = NULL;
 		return (uverr(err, EINVAL, "%u workers are more than the %u CPUs that this process may use", max,
 		    *ncpus));
 	}

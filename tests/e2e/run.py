@@ -158,6 +158,12 @@ def a_wrong_address_is_named_with_file_line_and_key(program):
         assert code == 1 and "wrong.conf:2" in err and "address" in err and "10.0.0.300" in err, err
 
 
+def too_many_workers_are_refused(program):
+    conf = program.write("workers.conf", "vnet a { }\n")
+    code, _, err = program.call("run", "--socket", program.path("s"), "--workers", "1000", conf)
+    assert code == 1 and "1000 workers" in err, (code, err)
+
+
 def check_accepts_the_examples(program):
     root = os.environ["UVNET_SOURCE"]
     for name in ("two-customers.conf", "third-customer.conf"):
@@ -230,6 +236,7 @@ if __name__ == "__main__":
         a_file_that_fails_leaves_nothing_of_itself,
         a_port_in_use_is_named,
         a_wrong_address_is_named_with_file_line_and_key,
+        too_many_workers_are_refused,
         check_accepts_the_examples,
         a_dead_server_is_a_quick_error_for_the_client,
         signals_end_it_cleanly,

@@ -112,6 +112,14 @@ void kld_getinfo(linker_file_t file, struct kld_info *info);
 const char *kld_symbolize(uintptr_t addr, const char **file_name, uintptr_t *offset);
 
 /*
+ * Write the names of modules' functions to /tmp/perf-PID.map, where perf looks for them: of those that are loaded, and
+ * of each that comes.  The file stays.  kld_init() does it when the environment has UVNET_PERFMAP; the program may do
+ * it at any time.  (gdb needs nothing: it sees every module by itself, also when it attaches later.)
+ * Errors: what open(2) says.
+ */
+int kld_perfmap(struct uverr *err);
+
+/*
  * Install the handler for faults: an access to a virtual variable outside any stack is explained on standard error
  * (variable, module, read or write, place), then the signal goes to the handler that was there before, or has its
  * default effect.  After kld_init(); every thread that calls it gets a signal stack of its own, gone with it.

@@ -24,7 +24,8 @@
  *	resolve, lay out			symbols.c, layout.c, reloc.c
  *	take addresses, relocate, map		place.c
  *	its variables into all instances	place.c: before any of its code runs
- *	unwinder, .init_array, constructors	unwind.c, events.c
+ *	unwinder, debuggers			unwind.c, debugger.c, perfmap.c
+ *	.init_array, constructors		events.c
  *
  * A module is there or it is not: when a step fails, what was taken is given back and what was copied is zeroed.
  * A module that was loaded only because another needs it goes with the last that does.
@@ -102,6 +103,7 @@ free_file(struct linker_file *file)
 	kld_symtab_free(&file->symtab);
 	kld_meta_free(&file->meta);
 	free(file->array);
+	free(file->data);
 	free(file->name);
 	free(file->path);
 	free(file);
@@ -147,6 +149,8 @@ bring_up(struct linker_file *file, struct kld_image *image, struct uverr *err)
 		goto fail_sets;
 	TAILQ_INSERT_TAIL(&kld_files, file, link);	/* its addresses have names from now on */
 	file->id = ++next_id;
+	kld_debugger_register(file, image);
+	kld_perfmap_add(file);
 	kld_arrays_init(file);
 	error = kld_events_start(file, &sets, err);
 	if (error != 0)
@@ -155,6 +159,7 @@ bring_up(struct linker_file *file, struct kld_image *image, struct uverr *err)
 
 fail_init:
 	kld_arrays_fini(file);
+	kld_debugger_forget(file);
 	TAILQ_REMOVE(&kld_files, file, link);
 	kld_unwind_deregister(file);
 fail_sets:
@@ -191,17 +196,15 @@ kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *
 {
 	struct linker_file *file;
 	struct elf_obj obj;
-	uint8_t *data;
-	size_t size;
 	int error;
 
-	error = read_file(path, &data, &size, err);
-	if (error != 0)
-		return (error);
 	error = new_file(kld_basename(path), path, &file, err);
 	if (error != 0)
-		goto out;
-	error = elf_read(file->name, data, size, &obj, err);
+		return (error);
+	error = read_file(path, &file->data, &file->datasize, err);
+	if (error != 0)
+		goto fail;
+	error = elf_read(file->name, file->data, file->datasize, &obj, err);
 	if (error != 0)
 		goto fail;
 	error = kld_meta_read(&obj, &file->meta, err);
@@ -220,14 +223,12 @@ kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *
 	if (error != 0)
 		goto fail_dependencies;
 	*result = file;
-	goto out;
+	return (0);
 
 fail_dependencies:
 	kld_undepend(file);
 fail:
 	free_file(file);
-out:
-	free(data);
 	return (error);
 }
 
@@ -251,10 +252,12 @@ kld_unload_file(struct linker_file *file)
 {
 	kld_events_stop(file);
 	kld_arrays_fini(file);
+	kld_debugger_forget(file);
 	TAILQ_REMOVE(&kld_files, file, link);
 	kld_unwind_deregister(file);
 	kld_sets_detach(file);
 	kld_unplace(file);
+	kld_debugger_settle();
 	kld_undepend(file);
 	free_file(file);
 }
@@ -294,6 +297,7 @@ kld_init(const char *name, struct uverr *err)
 	struct kld_rebase rebase[SET_COUNT] = { 0 };
 	struct kld_linkersets sets = { 0 };
 	struct linker_file *file;
+	struct uverr sentence;
 	int error;
 
 	assert(TAILQ_EMPTY(&kld_files));
@@ -314,6 +318,8 @@ kld_init(const char *name, struct uverr *err)
 	error = kld_events_start(file, &sets, err);
 	if (error != 0)
 		goto fail_sets;
+	if (getenv("UVNET_PERFMAP") != NULL && kld_perfmap(&sentence) != 0)	/* no reason not to run */
+		fprintf(stderr, "%s: UVNET_PERFMAP: %s\n", name, sentence.text);
 	goto out;
 
 fail_sets:

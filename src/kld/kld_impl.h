@@ -10,6 +10,8 @@
  *	symbols.c	names to addresses, and addresses to names
  *	program.c	the program itself as a linker file
  *	unwind.c	.eh_frame
+ *	debugger.c	gdb
+ *	perfmap.c	perf
  *	events.c	constructors, and module events among them
  *	fault.c		explains a virtual variable touched outside any stack
  *	depend.c	what modules need of each other
@@ -97,7 +99,7 @@ struct kld_part {
 	size_t size, align;
 	size_t filled;		/* what lies behind it is zero, and is not staged */
 	uintptr_t addr;		/* final address */
-	uint8_t *stage;
+	uint8_t *stage;		/* where it is relocated: `addr` itself, or a buffer of the image's */
 };
 
 struct kld_sec {
@@ -150,7 +152,7 @@ int kld_plan(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct 
 
 int kld_rebase_add(struct kld_rebase *list, uintptr_t place);	/* 0 or -ENOMEM */
 
-/* All parts have addresses: fill the staging buffers and write the relocations. */
+/* All parts have addresses, and buffers if they have none yet: fill them and write the relocations. */
 int kld_relocate(struct kld_image *image, struct uverr *err);
 void kld_image_free(struct kld_image *image);
 
@@ -194,11 +196,11 @@ struct kld_setpart {
 	struct vset_region *region;	/* NULL: not in the instances */
 };
 
-/* Address space for the image's parts; given back by kld_unplace(). */
+/* Address space for the image's parts, and writable memory where they are not sets'; given back by kld_unplace(). */
 int kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err);
 void kld_unplace(struct linker_file *file);
 
-/* The relocated image becomes memory; the sets' parts become templates. */
+/* The relocated image gets the rights that it keeps; the sets' parts become templates. */
 int kld_map(struct linker_file *file, struct kld_image *image, struct uverr *err);
 
 /* Copies in all instances; the reverse zeroes them. */
@@ -211,6 +213,26 @@ struct vset *kld_vset(enum kld_set set);
 /* Tell the unwinder of the module's .eh_frame, once its records are found to hang together. */
 int kld_unwind_register(struct linker_file *file, const struct kld_image *image, struct uverr *err);
 void kld_unwind_deregister(struct linker_file *file);
+
+/* ---- debugger.c ---- */
+
+/* gdb's JIT interface: what it reads of a module is the module's file, with the addresses of its sections. */
+struct kld_debug_entry {
+	struct kld_debug_entry *next, *prev;
+	const void *symfile;
+	uint64_t symfile_size;
+};
+
+/* Before any code of it runs; afterwards the file's bytes must not change until kld_debugger_forget(). */
+void kld_debugger_register(struct linker_file *file, const struct kld_image *image);
+void kld_debugger_forget(struct linker_file *file);
+/* After its memory is gone. */
+void kld_debugger_settle(void);
+
+/* ---- perfmap.c ---- */
+
+/* A file is loaded. */
+void kld_perfmap_add(const struct linker_file *file);
 
 /* ---- events.c ---- */
 
@@ -254,6 +276,9 @@ struct linker_file {
 	struct kld_meta meta;
 	struct linker_file **dep;	/* each counted in its refs */
 	unsigned ndep;
+	uint8_t *data;			/* the module's file, for debuggers */
+	size_t datasize;
+	struct kld_debug_entry debug;
 	void *eh_frame;			/* registered with the unwinder */
 	void (**array)(void);		/* .init_array, then .fini_array */
 	size_t ninit, nfini;

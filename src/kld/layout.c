@@ -168,7 +168,8 @@ void
 kld_image_free(struct kld_image *image)
 {
 	for (unsigned k = 0; k < PART_COUNT; k++)
-		free(image->part[k].stage);
+		if ((uintptr_t)image->part[k].stage != image->part[k].addr)
+			free(image->part[k].stage);
 	for (unsigned k = 0; k < SET_COUNT; k++)
 		free(image->rebase[k].place);
 	free(image->sec);

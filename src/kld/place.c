@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From staging buffers to memory.
+ * From addresses to memory.
  *
  *	module space:	| text r-x | read-only r-- | data rw- | guard --- |
  *
- * The image is written to a memory file and mapped from there, each part with the rights that it keeps: no page is
- * ever writable and executable, and the file is sealed before the first mapping, so that nobody can write to
- * the code by another way.  The guard page catches what runs off the data's end.
+ * The module's pages are anonymous memory, writable while the image is relocated in them and not executable; then
+ * each part gets the rights that it keeps.  No page is ever writable and executable.  (Anonymous, because perf looks
+ * into its map of names only for code that comes from no file.)  Where the system forbids that memory which was
+ * writable becomes executable (PR_SET_MDWE, systemd's MemoryDenyWriteExecute=), the text is copied into a sealed
+ * memory file and mapped from there.  The guard page catches what runs off the data's end.
  *
- * A set's part goes into the set's template instead, and from there into all instances.  Before that, nothing of
- * the module can be seen by anybody; after it, nothing of it has run.
+ * A set's part is relocated in a buffer and copied into the set's template, and from there into all instances.  Before
+ * that, nothing of the module can be seen by anybody; after it, nothing of it has run.
  */
 #include <assert.h>
 #include <errno.h>
@@ -32,12 +34,6 @@ static const struct {
 } set_place[SET_COUNT] = {
 	[SET_VNET] = { PART_VNET, VSET_SPACE_VNET },
 	[SET_PCPU] = { PART_PCPU, VSET_SPACE_PCPU },
-};
-
-static const int protection[] = {
-	[PART_TEXT] = PROT_READ | PROT_EXEC,
-	[PART_RO] = PROT_READ,
-	[PART_DATA] = PROT_READ | PROT_WRITE,
 };
 
 struct vset *
@@ -77,9 +73,16 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 			goto fail;
 		file->size = end;
 		file->space = end + page;
+		if (mmap((void *)file->addr, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		    MAP_FAILED) {
+			error = uverr(err, errno, "%zu bytes of memory: %s", end, strerror(errno));
+			goto fail;
+		}
 	}
-	for (unsigned k = 0; k <= PART_DATA; k++)
+	for (unsigned k = 0; k <= PART_DATA; k++) {
 		image->part[k].addr = file->addr + offset[k];
+		image->part[k].stage = (uint8_t *)image->part[k].addr;
+	}
 
 	for (unsigned k = 0; k < SET_COUNT; k++) {
 		struct kld_part *part = &image->part[set_place[k].part];
@@ -115,11 +118,13 @@ kld_unplace(struct linker_file *file)
 	file->addr = file->size = file->space = 0;
 }
 
-/* ---- Mapping ---- */
+/* ---- Rights ---- */
 
 static int
-write_all(int fd, const uint8_t *p, size_t n, off_t at)
+write_all(int fd, const uint8_t *p, size_t n)
 {
+	off_t at = 0;
+
 	while (n != 0) {
 		ssize_t did = pwrite(fd, p, n, at);
 
@@ -144,36 +149,41 @@ open_memory(const char *name)
 	return (fd);
 }
 
+/* Replace pages by a mapping of a sealed file with the same content. */
 static int
-write_image(int fd, const struct linker_file *file, const struct kld_image *image)
+map_from_file(const char *name, uintptr_t addr, size_t size)
 {
-	int error = 0;
+	int error, fd;
 
-	if (ftruncate(fd, (off_t)file->size) != 0)
+	fd = open_memory(name);
+	if (fd < 0)
 		return (-errno);
-	for (unsigned k = 0; k <= PART_DATA && error == 0; k++)
-		error = write_all(fd, image->part[k].stage, image->part[k].filled, image->part[k].addr - file->addr);
+	error = write_all(fd, (const uint8_t *)addr, size);
 	if (error == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
 		error = -errno;
+	if (error == 0 && mmap((void *)addr, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		error = -errno;
+	close(fd);
 	return (error);
 }
 
 static int
-map_parts(int fd, const struct linker_file *file, const struct kld_image *image)
+protect_parts(const struct linker_file *file, const struct kld_image *image)
 {
+	const struct kld_part *text = &image->part[PART_TEXT], *ro = &image->part[PART_RO];
 	size_t page = page_size();
+	int error;
 
-	for (unsigned k = 0; k <= PART_DATA; k++) {
-		const struct kld_part *part = &image->part[k];
-
-		if (part->size == 0)
-			continue;
-		if (mmap((void *)part->addr, round_up(part->size, page), protection[k], MAP_PRIVATE | MAP_FIXED, fd,
-		    part->addr - file->addr) == MAP_FAILED)
-			return (-errno);
+	if (text->size != 0) {
+		if (mprotect((void *)text->addr, round_up(text->size, page), PROT_READ | PROT_EXEC) != 0) {
+			error = map_from_file(file->name, text->addr, round_up(text->size, page));
+			if (error != 0)
+				return (error);
+		}
+		__builtin___clear_cache((void *)text->addr, (void *)(text->addr + text->size));
 	}
-	__builtin___clear_cache((void *)image->part[PART_TEXT].addr,
-	    (void *)(image->part[PART_TEXT].addr + image->part[PART_TEXT].size));
+	if (ro->size != 0 && mprotect((void *)ro->addr, round_up(ro->size, page), PROT_READ) != 0)
+		return (-errno);
 	return (0);
 }
 
@@ -196,19 +206,12 @@ fill_template(const struct kld_part *part, struct uverr *err)
 int
 kld_map(struct linker_file *file, struct kld_image *image, struct uverr *err)
 {
-	int error = 0, fd;
+	int error = 0;
 
-	if (file->size != 0) {
-		fd = open_memory(file->name);
-		if (fd < 0)
-			return (uverr(err, errno, "%s: memfd_create: %s", file->name, strerror(errno)));
-		error = write_image(fd, file, image);
-		if (error == 0)
-			error = map_parts(fd, file, image);
-		close(fd);
-		if (error != 0)
-			return (uverr(err, -error, "%s: mapping its image: %s", file->name, strerror(-error)));
-	}
+	if (file->size != 0)
+		error = protect_parts(file, image);
+	if (error != 0)
+		return (uverr(err, -error, "%s: the rights of its memory: %s", file->name, strerror(-error)));
 	for (unsigned k = 0; k < SET_COUNT && error == 0; k++)
 		error = fill_template(&image->part[set_place[k].part], err);
 	if (error != 0)

@@ -223,6 +223,8 @@ fill(struct kld_image *image, struct uverr *err)
 	const struct elf_obj *obj = image->obj;
 
 	for (unsigned k = 0; k < PART_COUNT; k++) {
+		if (image->part[k].stage != NULL)
+			continue;
 		image->part[k].stage = calloc(1, image->part[k].filled + 1);
 		if (image->part[k].stage == NULL)
 			return (uverr(err, ENOMEM, "%s: no memory for its image", obj->name));

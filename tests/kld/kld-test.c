@@ -139,3 +139,23 @@ assert_same_spaces(const struct spaces *before)
 	spaces_get(&now);
 	assert_memory_equal(&now, before, sizeof(now));
 }
+
+void
+rights(uintptr_t from, uintptr_t to, char *text)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512], perm[5];
+	uintptr_t start, end;
+
+	assert_non_null(f);
+	*text = '\0';
+	while (fgets(line, sizeof(line), f) != NULL) {
+		assert_int_equal(sscanf(line, "%lx-%lx %4s", &start, &end, perm), 3);
+		assert_false(perm[1] == 'w' && perm[2] == 'x');
+		if (end <= from || start >= to)
+			continue;
+		perm[3] = '\0';
+		strcat(strcat(text, *text != '\0' ? " " : ""), perm);
+	}
+	fclose(f);
+}

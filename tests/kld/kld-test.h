@@ -37,6 +37,9 @@ struct spaces {
 void spaces_get(struct spaces *now);
 void assert_same_spaces(const struct spaces *before);
 
+/* What the process has mapped between two addresses, as rights: "r-x r-- rw- ---"; no page is both w and x. */
+void rights(uintptr_t from, uintptr_t to, char *text);
+
 /* host_step() counts; the step of that number fails with EPROTO.  -1: none. */
 extern int steps_taken, step_to_fail;
 extern int steps_done;		/* constructors that succeeded less destructors that ran */

@@ -214,27 +214,6 @@ quiesce_may_veto(void **state)
 	host_quiesce = 0;
 }
 
-/* What the process has mapped between two addresses, as rights: "r-x r-- rw- ---". */
-static void
-rights(uintptr_t from, uintptr_t to, char *text)
-{
-	FILE *f = fopen("/proc/self/maps", "r");
-	char line[512], perm[5];
-	uintptr_t start, end;
-
-	assert_non_null(f);
-	*text = '\0';
-	while (fgets(line, sizeof(line), f) != NULL) {
-		assert_int_equal(sscanf(line, "%lx-%lx %4s", &start, &end, perm), 3);
-		assert_false(perm[1] == 'w' && perm[2] == 'x');
-		if (end <= from || start >= to)
-			continue;
-		perm[3] = '\0';
-		strcat(strcat(text, *text != '\0' ? " " : ""), perm);
-	}
-	fclose(f);
-}
-
 static void
 code_is_never_writable(void **state)
 {

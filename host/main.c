@@ -54,6 +54,8 @@ static const struct command {
 	{ "kldload", kldload_main, 1, 1, "js", "[--json] [-s PATH] FILE",
 	    "Load a module, and what it depends on from the same folder, into a running vnet.\n" },
 	{ "kldunload", kldunload_main, 1, 1, "js", "[--json] [-s PATH] NAME", "Unload a module of a running vnet.\n" },
+	{ "kldinfo", kldinfo_main, 1, 1, "j", "[--json] FILE",
+	    "Say what a module's file is, without loading it: names and versions, sizes, imports, exports.\n" },
 	{ "kldstat", kldstat_main, 0, 0, "js", "[--json] [-s PATH]", "List the modules of a running vnet.\n" },
 	{ "link", link_main, 0, 2, "js", "[--json] [-s PATH] [NAME [up|down]]",
 	    "List the links of a running vnet, cut one (down), or restore it (up).\n" },

@@ -21,6 +21,7 @@ enum { EXIT_OK = 0, EXIT_FAIL = 1, EXIT_USAGE = 2 };
 
 int run_main(const struct options *opt);
 int check_main(const struct options *opt);
+int kldinfo_main(const struct options *opt);
 
 /* The commands that ask a running one (client.c). */
 int ls_main(const struct options *opt);

@@ -111,6 +111,42 @@ void kld_getinfo(linker_file_t file, struct kld_info *info);
  */
 const char *kld_symbolize(uintptr_t addr, const char **file_name, uintptr_t *offset);
 
+/* ---- A module's file, without loading it ---- */
+
+enum kld_symclass { KLD_SYM_FUNC, KLD_SYM_OBJECT, KLD_SYM_VNET, KLD_SYM_PCPU, KLD_SYM_TLS, KLD_SYM_OTHER };
+
+struct kld_symbolinfo {
+	const char *name;
+	enum kld_symclass class;	/* of an import: KLD_SYM_TLS or KLD_SYM_OTHER, the file says no more */
+	int weak;
+	size_t size;
+};
+
+struct kld_metainfo {
+	enum mod_metadata_type type;
+	const char *name;
+	int min, preferred, max;	/* MDT_DEPEND; MDT_VERSION in min */
+};
+
+/* Sizes in bytes, as a load would lay it out with every import near. */
+struct kld_fileinfo {
+	const char *name, *machine, *kind;	/* kind: "relocatable" */
+	size_t text_size, rodata_size, data_size, vnet_size, pcpu_size;
+	size_t relocations, slots;		/* slots: what is left of the GOT */
+	struct kld_metainfo *meta;
+	struct kld_symbolinfo *imports, *exports;	/* in the order of the file */
+	size_t nmeta, nimports, nexports;
+};
+
+/*
+ * Say what a module's file is: read and checked like for a load, nothing mapped or run.  Needs no kld_init().  `info` is
+ * freed by kld_fileinfo_free().  Errors: as kld_load() up to -ENOEXEC, -EFBIG, -ENOMEM.
+ */
+int kld_fileinfo(const char *path, struct kld_fileinfo **info, struct uverr *err);
+void kld_fileinfo_free(struct kld_fileinfo *info);
+
+/* ---- Tools ---- */
+
 /*
  * Write the names of modules' functions to /tmp/perf-PID.map, where perf looks for them: of those that are loaded, and
  * of each that comes.  The file stays.  kld_init() does it when the environment has UVNET_PERFMAP; the program may do

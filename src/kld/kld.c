@@ -58,9 +58,8 @@ kld_basename(const char *path)
 
 /* ---- Loading ---- */
 
-/* A private copy of the file: what was checked cannot change any more. */
-static int
-read_file(const char *path, uint8_t **data, size_t *size, struct uverr *err)
+int
+kld_read_file(const char *path, uint8_t **data, size_t *size, struct uverr *err)
 {
 	struct stat st;
 	ssize_t did;
@@ -201,7 +200,7 @@ kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *
 	error = new_file(kld_basename(path), path, &file, err);
 	if (error != 0)
 		return (error);
-	error = read_file(path, &file->data, &file->datasize, err);
+	error = kld_read_file(path, &file->data, &file->datasize, err);
 	if (error != 0)
 		goto fail;
 	error = elf_read(file->name, file->data, file->datasize, &obj, err);

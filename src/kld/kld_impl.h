@@ -14,6 +14,7 @@
  *	perfmap.c	perf
  *	events.c	constructors, and module events among them
  *	fault.c		explains a virtual variable touched outside any stack
+ *	inspect.c	what a file is, for people
  *	depend.c	what modules need of each other
  *	kld.c		the order of all that; modules' files
  *
@@ -179,6 +180,7 @@ struct kld_symtab {
 /* A copy of the module's symbols with their final addresses.  Errors: -ENOMEM. */
 int kld_symtab_make(const struct kld_image *image, struct kld_symtab *tab, struct uverr *err);
 void kld_symtab_free(struct kld_symtab *tab);
+int kld_is_exported(const ElfW(Sym) *sym);
 const ElfW(Sym) *kld_symtab_export(const struct kld_symtab *tab, const char *name);
 const char *kld_symtab_nearest(const struct kld_symtab *tab, uintptr_t addr, uintptr_t *offset);
 
@@ -297,6 +299,8 @@ struct kld_loading {
 	const struct linker_file *file;
 	int depth;
 };
+/* A private copy of a file, to be freed: what was checked cannot change any more. */
+int kld_read_file(const char *path, uint8_t **data, size_t *size, struct uverr *err);
 int kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *result, struct uverr *err);
 void kld_unload_file(struct linker_file *file);
 const char *kld_basename(const char *path);

@@ -29,8 +29,8 @@ hash_of(const char *name)
 	return (h);
 }
 
-static int
-is_exported(const ElfW(Sym) *s)
+int
+kld_is_exported(const ElfW(Sym) *s)
 {
 	unsigned type = KLD_ST_TYPE(s->st_info), visibility = KLD_ST_VISIBILITY(s->st_other);
 
@@ -67,7 +67,7 @@ kld_symtab_make(const struct kld_image *image, struct kld_symtab *tab, struct uv
 			sym[i] = obj->sym[i];
 			sym[i].st_value += image->part[image->sec[shndx].part].addr + image->sec[shndx].offset;
 		}
-		if (!is_exported(&sym[i]))
+		if (!kld_is_exported(&sym[i]))
 			continue;
 		for (h = hash_of(tab->str + sym[i].st_name); tab->hash[h & (nhash - 1)] != 0; h++)
 			continue;
@@ -90,7 +90,7 @@ kld_symtab_export(const struct kld_symtab *tab, const char *name)
 
 	if (tab->hash == NULL) {
 		for (i = 1; i < tab->nsym; i++)
-			if (is_exported(&tab->sym[i]) && strcmp(tab->str + tab->sym[i].st_name, name) == 0)
+			if (kld_is_exported(&tab->sym[i]) && strcmp(tab->str + tab->sym[i].st_name, name) == 0)
 				return (&tab->sym[i]);
 		return (NULL);
 	}

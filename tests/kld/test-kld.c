@@ -259,6 +259,51 @@ addresses_have_names(void **state)
 	unload(file);
 }
 
+static const struct kld_symbolinfo *
+symbol_called(const struct kld_symbolinfo *sym, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(sym[i].name, name) == 0)
+			return (&sym[i]);
+	return (NULL);
+}
+
+static void
+a_file_is_described_without_loading_it(void **state)
+{
+	const struct kld_symbolinfo *sym;
+	struct kld_fileinfo *info;
+	struct uverr err = { "" };
+	struct kld_info loaded;
+	linker_file_t file;
+
+	(void)state;
+	if (kld_fileinfo(module_path("sets"), &info, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_null(kld_find("sets"));
+	assert_string_equal(info->name, "sets.ko");
+	assert_int_equal(info->nmeta, 1);
+	assert_int_equal(info->meta[0].type, MDT_VERSION);
+	assert_int_equal(info->meta[0].min, 3);
+	assert_non_null(symbol_called(info->imports, info->nimports, "vnet_entry_host_var"));
+	assert_null(symbol_called(info->imports, info->nimports, "sets_sum"));
+	sym = symbol_called(info->exports, info->nexports, "vnet_entry_s_array");
+	assert_non_null(sym);
+	assert_int_equal(sym->class, KLD_SYM_VNET);
+	assert_int_equal(sym->size, 5 * sizeof(int));
+	assert_int_equal(symbol_called(info->exports, info->nexports, "sets_sum")->class, KLD_SYM_FUNC);
+	assert_null(symbol_called(info->exports, info->nexports, "vnet_entry_s_static"));
+
+	file = load("sets");
+	kld_getinfo(file, &loaded);
+	assert_int_equal(info->vnet_size, loaded.vnet_size);
+	assert_int_equal(info->pcpu_size, loaded.pcpu_size);
+	unload(file);
+	kld_fileinfo_free(info);
+	assert_int_equal(kld_fileinfo(MODULES "nothing.ko", &info, &err), -ENOENT);
+	assert_int_equal(kld_fileinfo("/proc/self/exe", &info, &err), -ENOEXEC);
+}
+
 static int
 count_frames_to_test(void)
 {
@@ -341,6 +386,7 @@ main(void)
 		cmocka_unit_test(quiesce_may_veto),
 		cmocka_unit_test(code_is_never_writable),
 		cmocka_unit_test(addresses_have_names),
+		cmocka_unit_test(a_file_is_described_without_loading_it),
 		cmocka_unit_test(backtraces_go_through_modules),
 #ifdef __x86_64__
 		cmocka_unit_test(instructions_are_relaxed),

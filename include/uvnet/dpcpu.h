@@ -7,32 +7,58 @@
  *	total = DPCPU_SUM(drops);
  *
  * Accesses without an ID are to the CPU that the thread runs on now.  Nothing here stops the thread from being
- * moved between finding its CPU and using the address: that is right for a pinned worker, and for everybody
- * else only with atomic accesses (counter(9) in uvnet/counter.h does them).
+ * moved between finding its CPU and using the address: that is right for a pinned worker that is alone with the
+ * variable.  Updates that are right for everybody are in uvnet/percpu.h; statistics are in uvnet/counter.h.
+ *
+ * A variable may have any type, and an alignment of up to a page.  Instances exist for every CPU that the system may
+ * ever have, so a CPU may come and go while the program runs, and affinities may change; the pages of an instance
+ * come into being when they are first written to.
  */
 #ifndef UVNET_DPCPU_H
 #define UVNET_DPCPU_H
 
 #include <stdint.h>
 #include <string.h>
+#include <uvnet/machine.h>
 #include <uvnet/vset.h>
 
-/* Instances there are: every CPU that the system may ever have (sysconf(_SC_NPROCESSORS_CONF)). */
+/* Instances there are: one more than the largest number of a CPU that the system may ever have. */
 extern unsigned mp_ncpus;
+
+/* How updates are made safe (uvnet/percpu.h, uvnet/counter.h): chosen by dpcpu_init(). */
+enum dpcpu_path {
+	DPCPU_PATH_ATOMIC,	/* atomic instructions: there is no rseq (old kernels, qemu-user, valgrind) */
+	DPCPU_PATH_RSEQ,	/* restartable sequences */
+	DPCPU_PATH_MM_CID	/* the same, and counters go by numbers that are small when threads are few */
+};
+extern enum dpcpu_path dpcpu_path;
+const char *dpcpu_path_name(void);	/* "atomic", "rseq", "mm_cid" */
 
 /* The distance of each CPU's instance; NULL before dpcpu_init(). */
 extern uintptr_t *dpcpu_off;
 
 /* The CPU that this thread runs on: from the rseq area when glibc registered one, else sched_getcpu(3). */
-unsigned dpcpu_curcpu(void);
+unsigned dpcpu_getcpu(void);
+static inline unsigned
+dpcpu_curcpu(void)
+{
+	const int cpu = dpcpu_path != DPCPU_PATH_ATOMIC ? machine_cpu_id() : -1;
+
+	return (__builtin_expect(cpu >= 0, 1) ? (unsigned)cpu : dpcpu_getcpu());
+}
 #define curcpu dpcpu_curcpu()
 
 /* The set itself, for the linker. */
 extern struct vset *dpcpu_vset;
 
 /*
- * Make the set and an instance for each possible CPU; after vset_window_init(), before any access.
- * Regions that are added later reach all instances.  Errors: -ENOMEM.
+ * Make the set and an instance for each possible CPU, and choose the path; after vset_window_init(), before any
+ * access.  Regions that are added later reach all instances.
+ *
+ * The environment variable UVNET_RSEQ forces the path: `off`, `on`, or `mm_cid` (Linux 6.3: best for many CPUs and
+ * few threads that are not pinned).  Without it, rseq where the kernel and the C library have it.  UVNET_NCPU=n
+ * asks for n instances at least.  Errors: -ENOMEM; -EINVAL for another value; -ENOTSUP when what is forced is not
+ * there.
  */
 int dpcpu_init(struct uverr *err);
 void dpcpu_fini(void);

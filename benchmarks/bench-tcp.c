@@ -248,7 +248,7 @@ peer(void)
 
 	self[n > 0 ? n : 0] = '\0';
 	*strrchr(self, '/') = '\0';
-	snprintf(program, sizeof(program), "%s/bench-tcp-peer", self);
+	snprintf(program, sizeof(program), "%s/tcp-peer", self);
 	snprintf(script, sizeof(script), "%s/../benchmarks/veth.sh", self);
 	out = bench_run(argv);
 	if (out == NULL || sscanf(out, "%lf %lf %lf %lf %lf %lf %lf %lf", &p.offload.gbits, &p.offload.cpu,

@@ -230,5 +230,8 @@ main(int argc, char **argv)
 	check("every element is on one list", count_elements(), (uint64_t)n * NODES);
 	check("instances with a value that nobody stored", strange, 0);
 	check("signals interrupted the threads (1: yes)", handled > 0, 1);
+	free(threads);
+	counter_u64_free(called);
+	counter_u64_free(in_place);
 	return (atomic_load(&broken));
 }

@@ -60,7 +60,7 @@ a_hundred_thousand_in_turn_leave_nothing(void **state)
 	fds = descriptors();
 	for (i = 0; i < TURNS; i++)
 		turn();
-	assert_in_range(resident_kib(), 0, kib + 1024);
+	assert_in_range(resident_kib(), 0, kib + 4096);	/* less than 42 bytes a turn */
 	assert_int_equal(descriptors(), fds);
 	assert_int_equal(bufs_used(), 0);
 

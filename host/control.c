@@ -9,6 +9,7 @@
  * While nothing is asked the loop sleeps without a time-out; signals come as a descriptor.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,11 @@
 #include <unistd.h>
 #include <uvnet/callout.h>
 #include "control.h"
+#include "relay.h"
 
 #define CONTROL_CLIENTS 16
 #define CONTROL_PATIENCE 5000000000	/* ns for a client to send its request; again to take its answer */
+#define CONTROL_PAUSE 100000000		/* ns without accepting, when descriptors have run out */
 
 struct client {
 	int fd;			/* -1: free */
@@ -31,9 +34,29 @@ struct client {
 };
 
 static struct client clients[CONTROL_CLIENTS];
-static int listener = -1;
+static int listener = -1, spare = -1;
+static int64_t listener_paused;		/* until when */
 static struct sockaddr_un listener_sun;
 static struct stat listener_stat;
+
+/*
+ * A descriptor that is kept in reserve and lent to a client: connections may have used up all others, and just then
+ * somebody wants to look or to destroy a stack.
+ */
+static void
+spare_open(void)
+{
+	if (spare < 0)
+		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+spare_close(void)
+{
+	if (spare >= 0)
+		close(spare);
+	spare = -1;
+}
 
 static void
 client_drop(struct client *c)
@@ -41,6 +64,7 @@ client_drop(struct client *c)
 	close(c->fd);
 	free(c->buf);
 	*c = (struct client){ .fd = -1 };
+	spare_open();
 }
 
 static void
@@ -50,8 +74,16 @@ client_accept(void)
 	int fd;
 
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 && errno_is_shortage(errno) && spare >= 0) {
+		spare_close();
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	if (fd < 0) {
+		/* The client stays in the queue, and the listener readable: waiting for it would not wait. */
+		if (errno_is_shortage(errno))
+			listener_paused = callout_now() + CONTROL_PAUSE;
 		return;
+	}
 	for (c = clients; c < clients + CONTROL_CLIENTS; c++)
 		if (c->fd < 0)
 			break;
@@ -145,7 +177,7 @@ client_write(struct client *c)
 static int64_t
 poll_fill(struct pollfd pfd[CONTROL_CLIENTS + 2], int sigfd, int64_t until)
 {
-	int room = 0;
+	int room = 0, paused = listener_paused > callout_now();
 
 	pfd[0] = (struct pollfd){ .fd = sigfd, .events = POLLIN };
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
@@ -156,7 +188,9 @@ poll_fill(struct pollfd pfd[CONTROL_CLIENTS + 2], int sigfd, int64_t until)
 			until = c->deadline;
 		room |= c->fd < 0;
 	}
-	pfd[1] = (struct pollfd){ .fd = room ? listener : -1, .events = POLLIN };
+	pfd[1] = (struct pollfd){ .fd = room && !paused ? listener : -1, .events = POLLIN };
+	if (room && paused && listener_paused < until)
+		until = listener_paused;
 	return (until);
 }
 
@@ -245,6 +279,7 @@ control_open(const struct sockaddr_un *sun, struct uverr *err)
 		listener = -1;
 		return (uverr(err, error, "%s: %s", sun->sun_path, strerror(error)));
 	}
+	spare_open();
 	listener_sun = *sun;
 	if (lstat(sun->sun_path, &listener_stat) != 0)
 		memset(&listener_stat, 0, sizeof(listener_stat));
@@ -267,4 +302,5 @@ control_close(void)
 		unlink(listener_sun.sun_path);
 	close(listener);
 	listener = -1;
+	spare_close();
 }

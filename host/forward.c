@@ -8,13 +8,18 @@
  * takes turns with everything else.
  *
  * When descriptors run out, the connection that cannot be accepted stays in the queue, and the socket would be
- * ready for ever; so it is not watched for a while.
+ * ready for ever; so it is not watched for a while.  They have run out for a `forward` when half are in use: its
+ * connections commonly end in a `publish` of the same process (publish.c), which needs as many; if forwards took all,
+ * each would wait for a descriptor at its other end, for ever.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "relay.h"
@@ -27,7 +32,7 @@ struct forward {
 	struct delay f_pause;
 	LIST_ENTRY(forward) f_le;
 	struct stack *f_stack;
-	int f_fd;
+	int f_fd, f_maxfd;
 	struct sockaddr_in f_to;
 };
 
@@ -57,6 +62,22 @@ forward_connect(struct forward *f, int fd)
 	CURVNET_RESTORE();
 }
 
+/* Accept, unless it would take a descriptor of the upper half: the lowest that is free comes next. */
+static int
+forward_next(const struct forward *f)
+{
+	int fd = fcntl(f->f_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return (-1);
+	close(fd);
+	if (fd >= f->f_maxfd) {
+		errno = EMFILE;
+		return (-1);
+	}
+	return (accept4(f->f_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
 static void
 forward_accept(struct watch *watch, uint32_t events)
 {
@@ -65,7 +86,7 @@ forward_accept(struct watch *watch, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < FORWARD_BATCH; i++) {
-		fd = accept4(f->f_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = forward_next(f);
 		if (fd >= 0) {
 			forward_connect(f, fd);
 		} else if (errno_is_shortage(errno)) {
@@ -91,6 +112,7 @@ int
 forward_create(struct stack *st, const struct config_port *port, struct uverr *err)
 {
 	struct forward *f;
+	struct rlimit rl;
 	char addr[24];
 	int error, on = 1;
 
@@ -102,6 +124,7 @@ forward_create(struct stack *st, const struct config_port *port, struct uverr *e
 	f->f_pause.d_func = forward_unpause;
 	f->f_stack = st;
 	f->f_to = port->to;
+	f->f_maxfd = getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < INT_MAX ? (int)(rl.rlim_cur / 2) : INT_MAX;
 	f->f_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (f->f_fd < 0) {
 		error = uverr(err, errno, "forward: %s: %s", addr, strerror(errno));

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -158,6 +159,26 @@ def a_wrong_address_is_named_with_file_line_and_key(program):
         assert code == 1 and "wrong.conf:2" in err and "address" in err and "10.0.0.300" in err, err
 
 
+def without_descriptors_it_waits_and_can_still_be_asked(program):
+    servers, ports = customers(1, MB)
+    prefix, program.prefix = program.prefix, ["prlimit", "--nofile=64:64", *program.prefix]
+    with Vnet(program, pair("red", ports[0], servers[0].port)) as vnet:
+        program.prefix = prefix
+        clients = [socket.create_connection(("127.0.0.1", ports[0])) for _ in range(60)]
+        until("half are used up", lambda: sum(s["connections"] for s in vnet.json("ls")["stacks"]) >= 20)
+        with open(f"/proc/{vnet.process.pid}/stat", encoding="ascii") as f:
+            ticks = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+        time.sleep(2)
+        assert vnet.call("ls")[0] == 0
+        with open(f"/proc/{vnet.process.pid}/stat", encoding="ascii") as f:
+            ticks = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) - ticks
+        assert ticks <= 50, f"{ticks} ticks in 2 s: it spins"
+        for c in clients:
+            c.close()
+        assert fetch_sum(ports[0]) == servers[0].sum
+    close(servers)
+
+
 def too_many_workers_are_refused(program):
     conf = program.write("workers.conf", "vnet a { }\n")
     code, _, err = program.call("run", "--socket", program.path("s"), "--workers", "1000", conf)
@@ -236,6 +257,7 @@ if __name__ == "__main__":
         a_file_that_fails_leaves_nothing_of_itself,
         a_port_in_use_is_named,
         a_wrong_address_is_named_with_file_line_and_key,
+        without_descriptors_it_waits_and_can_still_be_asked,
         too_many_workers_are_refused,
         check_accepts_the_examples,
         a_dead_server_is_a_quick_error_for_the_client,

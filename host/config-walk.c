@@ -276,6 +276,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 	if (!config_name_ok(name, sizeof(cv->name)))
 		WALK_ERROR(w, mark, "vnet: \"%.64s\" is not a name (letters, digits, - _ .; at most %zu)", name,
 		    sizeof(cv->name) - 1);
+	else if (strcmp(name, "vnet0") == 0)
+		WALK_ERROR(w, mark, "vnet: \"%s\" is the name of the default stack, which is always there", name);
 	snprintf(cv->name, sizeof(cv->name), "%s", name);
 	w->vnet = cv->name;
 	while ((head = ucl_object_iterate(obj, &it, true)) != NULL) {

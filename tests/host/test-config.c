@@ -125,6 +125,7 @@ static const struct {
 	    " wanted\n" },
 	/* Names. */
 	{ "vnet \"a b\" { }", "c:1: vnet: \"a b\" is not a name (letters, digits, - _ .; at most 63)\n" },
+	{ "vnet vnet0 { }", "c:1: vnet: \"vnet0\" is the name of the default stack, which is always there\n" },
 	{ "vnet a { }\nvnet b { }\nvnet a { }\n", "c:3: vnet \"a\": the name is taken by line 1\n" },
 	{ "vnet a { interface this-is-too-long { link = l } }",
 	    "c:1: vnet \"a\": interface: \"this-is-too-long\" is not a name of at most 15 letters\n" },

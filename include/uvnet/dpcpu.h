@@ -69,9 +69,8 @@ void dpcpu_fini(void);
 #define DPCPU_SETNAME "set_pcpu"
 #define DPCPU_NAME(n) pcpu_entry_##n
 #define DPCPU_DECLARE(t, n) extern t DPCPU_NAME(n)
-#define DPCPU_DEFINE(t, n) \
-	extern __typeof__(t) DPCPU_NAME(n); \
-	__typeof__(t) DPCPU_NAME(n) __attribute__((section(DPCPU_SETNAME), used))
+/* The type is named once only, for it may be an unnamed structure: DPCPU_DEFINE(LIST_HEAD(, x), xs). */
+#define DPCPU_DEFINE(t, n) __typeof__(t) DPCPU_NAME(n) __attribute__((section(DPCPU_SETNAME), used))
 /* `static` is kept: the fault that FreeBSD's modules must drop it for does not exist here. */
 #define DPCPU_DEFINE_STATIC(t, n) static __typeof__(t) DPCPU_NAME(n) __attribute__((section(DPCPU_SETNAME), used))
 

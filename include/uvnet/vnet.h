@@ -72,9 +72,8 @@ vnet_enter(struct vnet *v)
 #define VNET_SETNAME "set_vnet"
 #define VNET_NAME(n) vnet_entry_##n
 #define VNET_DECLARE(t, n) extern t VNET_NAME(n)
-#define VNET_DEFINE(t, n) \
-	extern __typeof__(t) VNET_NAME(n); \
-	__typeof__(t) VNET_NAME(n) __attribute__((section(VNET_SETNAME), used))
+/* The type is named once only, for it may be an unnamed structure: VNET_DEFINE(LIST_HEAD(, x), xs). */
+#define VNET_DEFINE(t, n) __typeof__(t) VNET_NAME(n) __attribute__((section(VNET_SETNAME), used))
 /* `static` is kept: the fault that FreeBSD's modules must drop it for does not exist here. */
 #define VNET_DEFINE_STATIC(t, n) static __typeof__(t) VNET_NAME(n) __attribute__((section(VNET_SETNAME), used))
 

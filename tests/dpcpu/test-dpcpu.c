@@ -24,6 +24,7 @@ struct stats {
 
 DPCPU_DEFINE_STATIC(uint64_t, word);
 DPCPU_DEFINE_STATIC(struct stats, stats);
+DPCPU_DEFINE(struct { int a; }, unnamed);	/* as FreeBSD's sources have them */
 
 static void
 every_cpu_has_its_own(void **state)
@@ -38,6 +39,8 @@ every_cpu_has_its_own(void **state)
 	assert_int_equal(DPCPU_SUM(word), (uint64_t)mp_ncpus * (mp_ncpus + 1) / 2);
 	DPCPU_ZERO(word);
 	assert_int_equal(DPCPU_SUM(word), 0);
+	DPCPU_ID_PTR(0, unnamed)->a = 5;
+	assert_int_equal(DPCPU_VARSUM(unnamed, a), 5);
 }
 
 static void

@@ -8,6 +8,8 @@
 
 #include "vnet-test.h"
 
+VNET_DEFINE(LIST_HEAD(, vnet), unnamed_type);	/* as FreeBSD's sources have them: it compiles */
+
 /* What ran, as letters: constructors in capitals, what undoes them in small ones. */
 static char trace[256];
 static char failing;		/* the constructor that fails */

@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include "relay.h"
 
-#define RELAY_QUANTUM (256U << 10)	/* bytes a direction and round */
+#define RELAY_QUANTUM (64U << 10)	/* bytes a direction and round */
 #define RELAY_IOV 64
 
 enum {

@@ -21,7 +21,7 @@
 #include <uvnet/netisr.h>
 #include "worker_impl.h"
 
-#define ROUND_PACKETS 256	/* bounds of a round */
+#define ROUND_PACKETS 64	/* bounds of a round: short ones, for what waits elsewhere */
 #define ROUND_EVENTS 128
 
 /* ---- Work ---- */

@@ -25,6 +25,17 @@
 
 #define VNET_NAMELEN 64
 
+struct pkt;
+
+/* What waits to be taken in by a stack; src/vnet/netisr.c's. */
+struct vnet_queue {
+	struct pkt *q_head, **q_tail;	/* q_tail NULL: nothing was ever queued */
+	unsigned q_len;
+	unsigned q_round;		/* the worker's round that it was last served in */
+	int q_where;			/* on which of the worker's lists it is */
+	TAILQ_ENTRY(vnet) q_le;
+};
+
 /* A network stack.  Fields are read-only outside src/vnet; vnet_softc is the host's. */
 struct vnet {
 	TAILQ_ENTRY(vnet) vnet_le;	/* the list of all stacks, under the list's lock */
@@ -34,6 +45,7 @@ struct vnet {
 	unsigned vnet_cpu;		/* the CPU whose worker it belongs to */
 	unsigned vnet_id;		/* counts up, never used twice */
 	int vnet_shutdown;		/* destructors are running */
+	struct vnet_queue vnet_queue;
 	void *vnet_softc;		/* whatever the host keeps with it */
 	char vnet_name[VNET_NAMELEN];
 };

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Packets on their way: a list within a worker, a ring between two.
+ * Packets on their way: a queue a stack within a worker, a ring between two.
  *
  * Sending never calls the receiver.  A stack that sends is in the middle of its own work, and the answer would come
- * back into it; so a packet waits until its worker is between stacks, and each round handles only what was there
- * when it began.
+ * back into it; so a packet waits until its worker is between stacks, and each round handles only as many as were
+ * there when it began.
+ *
+ * Whose turn is it?  Stacks take turns of at most QUANTUM packets, so one that is flooded delays its neighbours by a
+ * turn, not by its flood; and what a turn touches stays in the cache.  A stack that had nothing waiting goes before
+ * those that had (as in fq_codel, RFC 8290), so a packet now and then hardly waits at all; but only once a round, or
+ * two stacks that play ping-pong would be served for ever.
  *
  * Sleeping.  A worker that finds nothing to do says so (`sleeping`), looks once more, and then waits on its
  * eventfd.  Whoever pushed to its ring looks at `sleeping` afterwards.  Both sides put a full fence between their
@@ -23,6 +28,10 @@
 
 #define NETISR_BUFS 16384
 #define NETISR_RING 1024
+#define QUANTUM 32
+
+/* Where a stack's queue is: nowhere, and then it is empty; on a list; its turn is running. */
+enum { Q_EMPTY, Q_FRESH, Q_BUSY, Q_TURN };
 
 struct worker *netisr_workers;
 unsigned netisr_nworkers;
@@ -57,7 +66,6 @@ worker_init(struct worker *w, unsigned cpu, unsigned nworkers, unsigned bufs)
 	unsigned i, home = 1;
 
 	w->cpu = cpu;
-	w->tail = &w->head;
 	w->pool.max = bufs;
 	w->eventfd = -1;
 	w->in = calloc(nworkers, sizeof(*w->in));
@@ -83,8 +91,14 @@ worker_init(struct worker *w, unsigned cpu, unsigned nworkers, unsigned bufs)
 static void
 worker_fini(struct worker *w)
 {
+	struct vnet *v;
 	unsigned i;
 
+	/* Stacks may outlive the queues; the packets are gone with the pools. */
+	while ((v = TAILQ_FIRST(&w->fresh)) != NULL || (v = TAILQ_FIRST(&w->busy)) != NULL) {
+		TAILQ_REMOVE(v->vnet_queue.q_where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+		v->vnet_queue = (struct vnet_queue){ .q_head = NULL };
+	}
 	if (w->eventfd >= 0)
 		close(w->eventfd);
 	for (i = 0; i < netisr_nworkers; i++) {
@@ -117,8 +131,11 @@ netisr_init(const unsigned cpus[], unsigned ncpus, unsigned bufs, struct uverr *
 	}
 	memset(netisr_workers, 0, ncpus * sizeof(*netisr_workers));
 	netisr_nworkers = ncpus;
-	for (i = 0; i < ncpus; i++)
+	for (i = 0; i < ncpus; i++) {
 		netisr_workers[i].eventfd = -1;
+		TAILQ_INIT(&netisr_workers[i].fresh);
+		TAILQ_INIT(&netisr_workers[i].busy);
+	}
 	for (i = 0; i < ncpus; i++) {
 		if ((error = worker_init(&netisr_workers[i], cpus[i], ncpus, bufs != 0 ? bufs : NETISR_BUFS)) != 0)
 			goto fail_workers;
@@ -155,24 +172,52 @@ netisr_fini(void)
 /* ---- Queues ---- */
 
 static void
+list_put(struct worker *w, struct vnet *v, int where)
+{
+	v->vnet_queue.q_where = where;
+	TAILQ_INSERT_TAIL(where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+}
+
+static void
+list_remove(struct worker *w, struct vnet *v, int where)
+{
+	TAILQ_REMOVE(v->vnet_queue.q_where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+	v->vnet_queue.q_where = where;
+}
+
+static void
 local_put(struct worker *w, struct pkt *p)
 {
+	struct vnet *v = p->p_vnet;
+	struct vnet_queue *q = &v->vnet_queue;
+
 	p->p_next = NULL;
-	*w->tail = p;
-	w->tail = &p->p_next;
+	if (q->q_head == NULL)
+		q->q_tail = &q->q_head;
+	*q->q_tail = p;
+	q->q_tail = &p->p_next;
+	q->q_len++;
 	w->len++;
+	if (q->q_where == Q_EMPTY)
+		list_put(w, v, q->q_round != w->round ? Q_FRESH : Q_BUSY);
 }
 
 static struct pkt *
-local_get(struct worker *w)
+local_get(struct worker *w, struct vnet_queue *q)
 {
-	struct pkt *p = w->head;
+	struct pkt *p = q->q_head;
 
-	w->head = p->p_next;
-	if (w->head == NULL)
-		w->tail = &w->head;
+	q->q_head = p->p_next;
+	q->q_len--;
 	w->len--;
 	return (p);
+}
+
+/* The stack whose turn it is. */
+static struct vnet *
+local_next(const struct worker *w)
+{
+	return (!TAILQ_EMPTY(&w->fresh) ? TAILQ_FIRST(&w->fresh) : TAILQ_FIRST(&w->busy));
 }
 
 int
@@ -204,31 +249,50 @@ rings_drain(struct worker *w)
 
 	for (i = 0; i < netisr_nworkers; i++)
 		if (w->in[i] != NULL)
-			for (n = 0; n < NETISR_RING && (p = ring_pop(w->in[i])) != NULL; n++)
-				local_put(w, p);
+			for (n = 0; n < NETISR_RING && (p = ring_pop(w->in[i])) != NULL; n++) {
+				if (p->p_vnet != NULL)
+					local_put(w, p);
+				else
+					pkt_free(w->cpu, p);	/* its stack is gone */
+			}
+}
+
+/* One stack's turn: at most `max` packets.  Returns how many it took in. */
+static unsigned
+turn_run(struct worker *w, struct vnet *v, unsigned max)
+{
+	struct vnet_queue *q = &v->vnet_queue;
+	struct pkt *p;
+	unsigned n;
+
+	list_remove(w, v, Q_TURN);
+	q->q_round = w->round;
+	CURVNET_SET(v);
+	for (n = 0; n < max && q->q_head != NULL; n++) {
+		p = local_get(w, q);
+		p->p_input(p);
+	}
+	CURVNET_RESTORE();
+	q->q_where = Q_EMPTY;
+	if (q->q_head != NULL)
+		list_put(w, v, Q_BUSY);
+	return (n);
 }
 
 unsigned
 netisr_process(unsigned cpu, unsigned budget)
 {
 	struct worker *w = netisr_worker(cpu);
-	struct pkt *p;
-	unsigned i, n;
+	struct vnet *v;
+	unsigned done = 0, n;
 
+	w->round++;
 	rings_drain(w);
 	n = w->len < budget ? w->len : budget;
-	for (i = 0; i < n; i++) {
-		p = local_get(w);
-		if (p->p_vnet == NULL) {
-			pkt_free(cpu, p);
-			continue;
-		}
-		CURVNET_SET(p->p_vnet);
-		p->p_input(p);
-		CURVNET_RESTORE();
-	}
-	w->processed += n;
-	return (n);
+	while (done < n && (v = local_next(w)) != NULL)
+		done += turn_run(w, v, n - done < QUANTUM ? n - done : QUANTUM);
+	w->processed += done;
+	return (done);
 }
 
 /* ---- Sleeping and waking ---- */
@@ -313,18 +377,21 @@ ring_purge(struct ring *r, const struct vnet *vnet)
 void
 netisr_purge(struct vnet *vnet)
 {
+	struct vnet_queue *q = &vnet->vnet_queue;
 	struct worker *w;
-	struct pkt *p;
 	unsigned i;
 
-	for (w = netisr_workers; w < netisr_workers + netisr_nworkers; w++) {
-		for (p = w->head; p != NULL; p = p->p_next)
-			if (p->p_vnet == vnet)
-				p->p_vnet = NULL;
+	if (q->q_where != Q_EMPTY) {
+		assert(q->q_where != Q_TURN);
+		w = netisr_worker(vnet->vnet_cpu);
+		list_remove(w, vnet, Q_EMPTY);
+		while (q->q_head != NULL)
+			pkt_free(w->cpu, local_get(w, q));
+	}
+	for (w = netisr_workers; w < netisr_workers + netisr_nworkers; w++)
 		for (i = 0; i < netisr_nworkers; i++)
 			if (w->in[i] != NULL)
 				ring_purge(w->in[i], vnet);
-	}
 }
 
 void

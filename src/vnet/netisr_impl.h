@@ -73,8 +73,9 @@ struct pool {
 
 struct worker {
 	_Alignas(64) unsigned cpu;
-	struct pkt *head, **tail;	/* packets for stacks of this worker */
-	unsigned len;
+	TAILQ_HEAD(vnet_queues, vnet) fresh, busy;	/* stacks of this worker that packets wait for */
+	unsigned len;			/* packets in all their queues */
+	unsigned round;
 	struct pool pool;
 	uint64_t queued, processed, dropped;
 	struct ring **in;	/* [source]: packets to this worker */

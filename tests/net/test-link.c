@@ -184,7 +184,7 @@ lossy_round(unsigned n)
 {
 	if (n % 40 == 0) {
 		end_carrier(&red.b, LINK_STATE_DOWN);
-		netisr_process(0, 3);
+		netisr_process(0, 40);	/* a turn of each stack */
 		end_carrier(&red.b, LINK_STATE_UP);
 	}
 	netisr_process(0, 16);

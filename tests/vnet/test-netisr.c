@@ -128,9 +128,45 @@ packets_to_a_stack_that_died_go_nowhere(void **state)
 	netisr_queue(0, message(0, v[0], 0));
 	netisr_queue(0, message(0, dead, 0));
 	vnet_destroy(dead);
-	assert_int_equal(netisr_process(0, 100), 3);
+	assert_int_equal(netisr_process(0, 100), 1);
 	assert_int_equal(received, 1);
 	assert_int_equal(used(0), 0);
+}
+
+static void
+note(struct pkt *p)
+{
+	next_number = next_number * 10 + curvnet->vnet_id % 10;
+	pkt_free(curvnet->vnet_cpu, p);
+}
+
+static void
+a_flooded_stack_lets_others_go_first(void **state)
+{
+	struct vnet *flooded = vnet_test_stack("flooded", 0), *quiet = vnet_test_stack("quiet", 0);
+	struct pkt *p;
+	unsigned i;
+
+	(void)state;
+	flooded->vnet_id = 1;
+	quiet->vnet_id = 2;
+	for (i = 0; i < 100; i++) {
+		assert_non_null(p = message(0, flooded, i));
+		p->p_input = note;
+		netisr_queue(0, p);
+	}
+	netisr_process(0, 1);
+	assert_int_equal(next_number, 1);
+	assert_non_null(p = message(0, quiet, i));
+	p->p_input = note;
+	netisr_queue(0, p);
+	netisr_process(0, 2);
+	assert_int_equal(next_number, 121);
+	while (netisr_process(0, 32) > 0)
+		continue;
+	assert_int_equal(used(0), 0);
+	vnet_destroy(flooded);
+	vnet_destroy(quiet);
 }
 
 /* The second worker: runs until everything was received, sleeping whenever there is nothing to do. */
@@ -198,6 +234,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(within_a_worker_they_wait_for_the_next_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_pool_has_an_end_and_recovers, setup, teardown),
 		cmocka_unit_test_setup_teardown(packets_to_a_stack_that_died_go_nowhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flooded_stack_lets_others_go_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(between_workers_none_is_lost_and_buffers_come_home, setup, teardown),
 		cmocka_unit_test(a_cpu_that_is_not_there_is_refused),
 	};

@@ -38,14 +38,22 @@
  *
  * The arena is not for huge pages (2 MiB for every stack), not copied by fork(2) (0.9 s with 40,000 stacks) and not
  * in core dumps.
+ *
+ * Where the system counts private memory that may be written when it is reserved, not when it is used
+ * (vm.overcommit_memory=2, RLIMIT_DATA), the arena is a shared mapping of a memfd, which is counted page by page;
+ * giving an instance back then punches a hole.  Where addresses themselves are short (RLIMIT_AS) it has fewer
+ * instances.
  */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "vset_impl.h"
 
@@ -77,6 +85,8 @@ struct vset {
 	LIST_HEAD(, vset_region) regions;
 	uintptr_t arena, first;	/* the mapping, and where instance 0's stride begins in it */
 	size_t arena_size, stride;
+	int shared;		/* the arena is of a memfd */
+	unsigned wanted;	/* instances that were asked for */
 	unsigned char *used;	/* one byte a slot below `next` */
 	unsigned *freed;	/* stack of slots below `next` that are not used */
 	unsigned nfreed, next, room;
@@ -96,6 +106,25 @@ arena_bytes(const struct vset_params *p)
 	return (p->max * arena_stride(p) + PAGE_TABLE);
 }
 
+/* Addresses for the arena, or MAP_FAILED. */
+static void *
+arena_reserve(struct vset *vs, size_t size)
+{
+	void *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct rlimit files;
+	int fd;
+
+	vs->shared = 0;
+	if (m != MAP_FAILED || getrlimit(RLIMIT_FSIZE, &files) != 0 || size > files.rlim_cur ||
+	    (fd = memfd_create(vs->params.name, MFD_CLOEXEC)) < 0)
+		return (m);
+	if (size <= SSIZE_MAX && ftruncate(fd, (off_t)size) == 0)
+		m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	close(fd);
+	vs->shared = m != MAP_FAILED;
+	return (m);
+}
+
 /* Take as many instances of as large a tail as the address space gives. */
 static int
 arena_map(struct vset *vs, struct uverr *err)
@@ -104,7 +133,7 @@ arena_map(struct vset *vs, struct uverr *err)
 	void *m;
 
 	for (;;) {
-		m = mmap(NULL, arena_bytes(p), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		m = arena_reserve(vs, arena_bytes(p));
 		if (m != MAP_FAILED)
 			break;
 		if (p->max > 64)
@@ -140,6 +169,7 @@ vset_create(const struct vset_params *params, struct vset **set, struct uverr *e
 	if (vs == NULL)
 		return (uverr(err, ENOMEM, "%s: out of memory", params->name));
 	vs->params = *params;
+	vs->wanted = params->max;
 	LIST_INIT(&vs->regions);
 	pthread_mutex_init(&vs->lock, NULL);
 	if ((error = arena_map(vs, err)) != 0) {
@@ -392,7 +422,8 @@ vset_instance_alloc(struct vset *vs, unsigned *slot, uintptr_t *delta, struct uv
 	if (vs->nfreed > 0)	/* its page tables are still there */
 		*slot = vs->freed[--vs->nfreed];
 	else if (vs->next == vs->params.max)
-		error = uverr(err, EAGAIN, "%s: all %u instances are in use", vs->params.name, vs->params.max);
+		error = uverr(err, EAGAIN, "%s: all %u instances are in use%s", vs->params.name, vs->params.max,
+		    vs->params.max < vs->wanted ? "; address space was short at the start (ulimit -v)" : "");
 	else if (slots_grow(vs) != 0)
 		error = uverr(err, ENOMEM, "%s: out of memory", vs->params.name);
 	else
@@ -415,7 +446,7 @@ vset_instance_free(struct vset *vs, unsigned slot)
 	pthread_mutex_lock(&vs->lock);
 	assert(slot < vs->next && vs->used[slot]);
 	/* Not locked and ours: it cannot fail, and a failure would hand old bytes to the next stack. */
-	error = madvise((void *)(vs->first + slot * vs->stride), vs->stride, MADV_DONTNEED);
+	error = madvise((void *)(vs->first + slot * vs->stride), vs->stride, vs->shared ? MADV_REMOVE : MADV_DONTNEED);
 	assert(error == 0);
 	(void)error;
 	vs->used[slot] = 0;

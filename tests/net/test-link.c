@@ -199,10 +199,10 @@ losses_are_repaired(void **state)
 	struct if_data data;
 
 	(void)state;
-	transfer_start(&t, &red, 4 * MB);
+	transfer_start(&t, &red, MB);
 	for (unsigned n = 1; !t.l.conn.eof && callout_now() < end; n++)
 		lossy_round(n);
-	assert_int_equal(t.l.conn.rcvd, 4 * MB);
+	assert_int_equal(t.l.conn.rcvd, MB);
 	assert_int_equal(t.l.conn.bad, 0);
 	end_data(&red.b, &data);
 	assert_in_range(data.ifi_iqdrops, 3, 10000);

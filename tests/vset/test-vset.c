@@ -201,6 +201,34 @@ the_last_instance_is_a_clear_error(void **state)
 	vset_destroy(small);
 }
 
+/* As under vm.overcommit_memory=2: private memory that may be written is refused when it is reserved. */
+static int
+setup_without_private_memory(void **state)
+{
+	struct rlimit was, now;
+	int error;
+
+	if (getrlimit(RLIMIT_DATA, &was) != 0)
+		return (-1);
+	now = (struct rlimit){ (rlim_t)256 << 20, was.rlim_max };
+	if (setrlimit(RLIMIT_DATA, &now) != 0)
+		return (-1);
+	error = setup(state);
+	setrlimit(RLIMIT_DATA, &was);
+	return (error);
+}
+
+static void
+where_private_memory_is_short_all_instances_fit(void **state)
+{
+	struct vset_params params;
+
+	vset_getparams(set, &params);
+	assert_int_equal(params.max, 1000);
+	every_instance_has_its_own_copy(state);
+	a_freed_slot_is_used_first_and_is_clean(state);
+}
+
 /* Run `f` in a child: the signal that ended it. */
 static int
 signal_of(void (*f)(void))
@@ -256,6 +284,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(instances_do_not_share_pages_and_are_staggered, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_region_reaches_live_instances_and_leaves_them_zero, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_region_outside_the_window_is_refused, setup, teardown),
+#ifndef __SANITIZE_ADDRESS__	/* whose own memory is private and large */
+		cmocka_unit_test_setup_teardown(where_private_memory_is_short_all_instances_fit, setup_without_private_memory,
+		    teardown),
+#endif
 		cmocka_unit_test(the_last_instance_is_a_clear_error),
 		cmocka_unit_test(templates_are_read_only_and_the_null_slot_is_nobodys),
 	};

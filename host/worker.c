@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <uvnet/callout.h>
+#include <uvnet/counter.h>
 #include <uvnet/netisr.h>
 #include "worker_impl.h"
 
@@ -202,12 +203,15 @@ worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	/* A plain instruction a count from here on; where there is no owner left to be, it is a longer one. */
+	counter_own(NULL);
 	while (!atomic_load_explicit(&workers_ending, memory_order_acquire)) {
 		if (atomic_load_explicit(&workers_stopping, memory_order_acquire))
 			worker_park();
 		else
 			round_run(w);
 	}
+	counter_disown();
 	return (NULL);
 }
 

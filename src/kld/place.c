@@ -28,6 +28,10 @@
 #define MFD_EXEC 0x0010U	/* Linux 6.3 */
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23	/* Linux 5.14 */
+#endif
+
 static const struct {
 	enum kld_partno part;
 	enum vset_space space;
@@ -82,6 +86,9 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 	for (unsigned k = 0; k <= PART_DATA; k++) {
 		image->part[k].addr = file->addr + offset[k];
 		image->part[k].stage = (uint8_t *)image->part[k].addr;
+		/* All pages at once instead of a fault each; advice, and older kernels do not know it. */
+		if (image->part[k].filled != 0)
+			madvise(image->part[k].stage, round_up(image->part[k].filled, page), MADV_POPULATE_WRITE);
 	}
 
 	for (unsigned k = 0; k < SET_COUNT; k++) {

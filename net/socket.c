@@ -217,11 +217,20 @@ socreate(int dom, struct socket **sop, int type, int proto)
 	struct socket *so;
 	struct tcp_pcb *pcb;
 
-	if (dom != AF_INET || type != SOCK_STREAM || (proto != 0 && proto != IPPROTO_TCP))
+	if (dom != AF_INET || !((type == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP)) ||
+	    (type == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP))))
 		return (-EPROTONOSUPPORT);
 	so = so_alloc();
 	if (so == NULL)
 		return (-ENOMEM);
+	if (type == SOCK_DGRAM) {
+		if (so_udp_attach(so) != 0) {
+			so_free(so);
+			return (-ENOMEM);
+		}
+		*sop = so;
+		return (0);
+	}
 	pcb = tcp_new();
 	if (pcb == NULL) {
 		so_free(so);
@@ -272,10 +281,12 @@ sobind(struct socket *so, const struct sockaddr_in *sin)
 
 	if (sin->sin_family != AF_INET)
 		return (-EAFNOSUPPORT);
-	if (so->so_pcb == NULL || so->so_pcb->state != CLOSED || so->so_pcb->local_port != 0)
+	if (so->so_udp == NULL && (so->so_pcb == NULL || so->so_pcb->state != CLOSED || so->so_pcb->local_port != 0))
 		return (-EINVAL);
 	if (!so_islocal(ip))
 		return (-EADDRNOTAVAIL);
+	if (so->so_udp != NULL)
+		return (so_udp_bind(so, &ip, port));
 	if (port != 0) {
 		if (so_isbound(&ip, port))
 			return (-EADDRINUSE);
@@ -373,6 +384,8 @@ soconnect(struct socket *so, const struct sockaddr_in *sin)
 
 	if (sin->sin_family != AF_INET)
 		return (-EAFNOSUPPORT);
+	if (so->so_udp != NULL)
+		return (so_udp_connect(so, &ip, ntohs(sin->sin_port)));
 	if (so->so_pcb == NULL || so->so_pcb->state != CLOSED)
 		return (so->so_flags & SS_CONNECTING ? -EALREADY : -EISCONN);
 	if (ip4_addr_isany_val(ip) || sin->sin_port == 0)
@@ -410,6 +423,8 @@ so_close(struct socket *so, int reset)
 		so_close(conn, 1);
 	}
 	/* lwIP itself resets when not all that came was consumed (RFC 1122, 4.2.2.13). */
+	if (so->so_udp != NULL)
+		so_udp_detach(so);
 	if (pcb != NULL && (reset || tcp_close(pcb) != ERR_OK))
 		tcp_abort(pcb);
 	so_free(so);

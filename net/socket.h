@@ -8,6 +8,9 @@
 
 #include "lwip/tcp.h"
 
+struct dgram;
+struct udp_pcb;
+
 enum {
 	SS_CONNECTING = 0x01,	/* our SYN is out */
 	SS_CONNECTED = 0x02,	/* the handshake was completed at some time */
@@ -28,6 +31,12 @@ struct socket {
 	/* Received and not consumed: pbufs of one piece each, by their `next`. */
 	struct pbuf *so_rcvhead, *so_rcvtail;
 
+	/* Of a datagram socket, which has no so_pcb. */
+	struct udp_pcb *so_udp;
+	STAILQ_HEAD(, dgram) so_dgramq;
+	unsigned so_dgrams;
+	size_t so_dgrambytes;
+
 	TAILQ_ENTRY(socket) so_dirty;
 	TAILQ_ENTRY(socket) so_accept;	/* in its listener's queue */
 	struct socket *so_head;		/* that listener, until accepted */
@@ -40,6 +49,13 @@ void so_wakeup(struct socket *so);
 /* lwIP's callbacks for data. */
 err_t so_tcp_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
+
+/* socket_udp.c: a datagram socket's pcb, and what the functions of all sockets do with it. */
+int so_udp_attach(struct socket *so);
+void so_udp_detach(struct socket *so);
+int so_udp_bind(struct socket *so, const ip_addr_t *ip, uint16_t port);
+int so_udp_connect(struct socket *so, const ip_addr_t *ip, uint16_t port);
+int so_udp_name(const struct socket *so, int local, struct sockaddr_in *sin);
 
 /* Let go of what was received. */
 void so_rcvfree(struct socket *so);

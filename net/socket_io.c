@@ -208,6 +208,8 @@ sostate(const struct socket *so)
 	const struct tcp_pcb *pcb = so->so_pcb;
 	unsigned state = 0;
 
+	if (so->so_udp != NULL)
+		return (SO_WRITABLE | (so->so_dgrams > 0 ? SO_READABLE : 0));
 	if ((so->so_flags & SS_LISTENING) != 0)
 		return (TAILQ_EMPTY(&so->so_queue) ? 0 : SO_READABLE);
 	if (so->so_error != 0)
@@ -238,6 +240,8 @@ so_name(const struct socket *so, int local, struct sockaddr_in *sin)
 	ip_addr_t ip;
 	u16_t port;
 
+	if (so->so_udp != NULL)
+		return (so_udp_name(so, local, sin));
 	/* The beginning of a tcp_pcb_listen is the same; it has no peer. */
 	if (so->so_pcb == NULL || (!local && (so->so_flags & SS_LISTENING) != 0))
 		return (-ENOTCONN);

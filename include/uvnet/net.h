@@ -114,7 +114,10 @@ struct socket;
  */
 typedef void so_upcall_t(struct socket *so, void *arg);
 
-/* A TCP socket: dom AF_INET, type SOCK_STREAM, proto 0 or IPPROTO_TCP.  -EPROTONOSUPPORT, -ENOMEM. */
+/*
+ * A TCP socket: dom AF_INET, type SOCK_STREAM, proto 0 or IPPROTO_TCP; or a UDP socket: SOCK_DGRAM, 0 or IPPROTO_UDP.
+ * -EPROTONOSUPPORT, -ENOMEM.
+ */
 int socreate(int dom, struct socket **so, int type, int proto);
 
 /* Whom to call, NULL for nobody.  What has happened before is reported, too. */
@@ -144,6 +147,15 @@ ssize_t sosend(struct socket *so, const void *buf, size_t len);
 int sopeek(struct socket *so, struct iovec *iov, int niov);
 void soconsume(struct socket *so, size_t len);
 ssize_t soreceive(struct socket *so, void *buf, size_t len);
+
+/*
+ * UDP.  Send a datagram, as fragments where it is longer than the link's; `to` may be NULL after soconnect(), which
+ * also has datagrams of others refused.  The length, or -EMSGSIZE (above 65,507), -ENOBUFS, -ENETUNREACH,
+ * -EDESTADDRREQ.  soreceivefrom() takes out the next one whole, cut to `len`; `from` may be NULL; -EAGAIN: none waits.
+ * At most 256 datagrams and 256 KiB wait in a socket, what comes beyond is lost.  -EOPNOTSUPP: not a UDP socket.
+ */
+ssize_t sosendto(struct socket *so, const void *buf, size_t len, const struct sockaddr_in *to);
+ssize_t soreceivefrom(struct socket *so, void *buf, size_t len, struct sockaddr_in *from);
 
 /* No more will be sent (a FIN after what is buffered). */
 int soshutdown(struct socket *so);
@@ -193,9 +205,11 @@ struct inet_kpi {
 	int (*soaccept)(struct socket *so, struct socket **conn, struct sockaddr_in *peer);
 	int (*soconnect)(struct socket *so, const struct sockaddr_in *sin);
 	ssize_t (*sosend)(struct socket *so, const void *buf, size_t len);
+	ssize_t (*sosendto)(struct socket *so, const void *buf, size_t len, const struct sockaddr_in *to);
 	int (*sopeek)(struct socket *so, struct iovec *iov, int niov);
 	void (*soconsume)(struct socket *so, size_t len);
 	ssize_t (*soreceive)(struct socket *so, void *buf, size_t len);
+	ssize_t (*soreceivefrom)(struct socket *so, void *buf, size_t len, struct sockaddr_in *from);
 	int (*soshutdown)(struct socket *so);
 	void (*soclose)(struct socket *so);
 	void (*soabort)(struct socket *so);

@@ -195,7 +195,7 @@ addresses_are_checked(void **state)
 
 	(void)state;
 	CURVNET_SET(p.a.v);
-	assert_int_equal(inet->socreate(AF_INET, &one, SOCK_DGRAM, 0), -EPROTONOSUPPORT);
+	assert_int_equal(inet->socreate(AF_INET, &one, SOCK_RAW, 0), -EPROTONOSUPPORT);
 	assert_int_equal(inet->socreate(AF_INET, &one, SOCK_STREAM, 0), 0);
 	assert_int_equal(inet->socreate(AF_INET, &two, SOCK_STREAM, IPPROTO_TCP), 0);
 	inet_pton(AF_INET, "10.0.0.9", &sin.sin_addr);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sockets: datagrams, over lwIP's udp_pcb.
+ *
+ * What comes in is queued whole with its sender's address, in the buffer that it came in, and taken out by
+ * soreceivefrom().  A user who does not read loses what is beyond the queue's bounds, as everywhere; what a
+ * stack holds of its worker's buffers is bounded beside that (net/ifnet.c).
+ */
+#include <errno.h>
+#include <string.h>
+#include <uvnet/vnet.h>
+
+#include "lwip/udp.h"
+#include "socket.h"
+
+#define QUEUE_MAX 256			/* datagrams, */
+#define QUEUE_BYTES (256u << 10)	/* and bytes, that wait in a socket */
+#define DATAGRAM_MAX 65507		/* what the length field of UDP over IPv4 leaves */
+
+struct dgram {
+	STAILQ_ENTRY(dgram) d_le;
+	struct pbuf *d_bytes;
+	struct sockaddr_in d_from;
+};
+
+static void
+so_udp_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr, u16_t port)
+{
+	struct socket *so = arg;
+	struct dgram *d;
+
+	(void)pcb;
+	if (so->so_dgrams >= QUEUE_MAX || so->so_dgrambytes + p->tot_len > QUEUE_BYTES ||
+	    (d = vnet_malloc(sizeof(*d))) == NULL) {
+		pbuf_free(p);
+		return;
+	}
+	d->d_bytes = p;
+	d->d_from = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
+	d->d_from.sin_addr.s_addr = ip4_addr_get_u32(ip_2_ip4(addr));
+	STAILQ_INSERT_TAIL(&so->so_dgramq, d, d_le);
+	so->so_dgrams++;
+	so->so_dgrambytes += p->tot_len;
+	so_wakeup(so);
+}
+
+static void
+so_udp_drop(struct socket *so)
+{
+	struct dgram *d = STAILQ_FIRST(&so->so_dgramq);
+
+	STAILQ_REMOVE_HEAD(&so->so_dgramq, d_le);
+	so->so_dgrams--;
+	so->so_dgrambytes -= d->d_bytes->tot_len;
+	pbuf_free(d->d_bytes);
+	vnet_free(d);
+}
+
+int
+so_udp_attach(struct socket *so)
+{
+	so->so_udp = udp_new();
+	if (so->so_udp == NULL)
+		return (-ENOMEM);
+	STAILQ_INIT(&so->so_dgramq);
+	udp_recv(so->so_udp, so_udp_recv, so);
+	return (0);
+}
+
+void
+so_udp_detach(struct socket *so)
+{
+	udp_remove(so->so_udp);
+	so->so_udp = NULL;
+	while (!STAILQ_EMPTY(&so->so_dgramq))
+		so_udp_drop(so);
+}
+
+int
+so_udp_bind(struct socket *so, const ip_addr_t *ip, uint16_t port)
+{
+	if (so->so_udp->local_port != 0)
+		return (-EINVAL);
+	return (so_errno(udp_bind(so->so_udp, ip, port)));
+}
+
+int
+so_udp_connect(struct socket *so, const ip_addr_t *ip, uint16_t port)
+{
+	return (so_errno(udp_connect(so->so_udp, ip, port)));
+}
+
+ssize_t
+sosendto(struct socket *so, const void *buf, size_t len, const struct sockaddr_in *to)
+{
+	struct pbuf *p;
+	ip_addr_t ip;
+	err_t err;
+
+	if (so->so_udp == NULL)
+		return (-EOPNOTSUPP);
+	if (to != NULL && to->sin_family != AF_INET)
+		return (-EAFNOSUPPORT);
+	if (to == NULL && (so->so_udp->flags & UDP_FLAGS_CONNECTED) == 0)
+		return (-EDESTADDRREQ);
+	if (len > DATAGRAM_MAX)
+		return (-EMSGSIZE);
+	p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)len, PBUF_RAM);
+	if (p == NULL)
+		return (-ENOBUFS);
+	memcpy(p->payload, buf, len);
+	if (to != NULL) {
+		ip_addr_set_ip4_u32(&ip, to->sin_addr.s_addr);
+		err = udp_sendto(so->so_udp, p, &ip, ntohs(to->sin_port));
+	} else
+		err = udp_send(so->so_udp, p);
+	pbuf_free(p);
+	return (err == ERR_OK ? (ssize_t)len : so_errno(err));
+}
+
+ssize_t
+soreceivefrom(struct socket *so, void *buf, size_t len, struct sockaddr_in *from)
+{
+	const struct dgram *d;
+	size_t n;
+
+	if (so->so_udp == NULL)
+		return (-EOPNOTSUPP);
+	d = STAILQ_FIRST(&so->so_dgramq);
+	if (d == NULL)
+		return (-EAGAIN);
+	n = d->d_bytes->tot_len < len ? d->d_bytes->tot_len : len;
+	pbuf_copy_partial(d->d_bytes, buf, (u16_t)n, 0);
+	if (from != NULL)
+		*from = d->d_from;
+	so_udp_drop(so);
+	return ((ssize_t)n);
+}
+
+int
+so_udp_name(const struct socket *so, int local, struct sockaddr_in *sin)
+{
+	const struct udp_pcb *pcb = so->so_udp;
+
+	if (!local && (pcb->flags & UDP_FLAGS_CONNECTED) == 0)
+		return (-ENOTCONN);
+	memset(sin, 0, sizeof(*sin));
+	sin->sin_family = AF_INET;
+	sin->sin_addr.s_addr = ip4_addr_get_u32(ip_2_ip4(local ? &pcb->local_ip : &pcb->remote_ip));
+	sin->sin_port = htons(local ? pcb->local_port : pcb->remote_port);
+	return (0);
+}

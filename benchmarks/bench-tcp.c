@@ -33,9 +33,10 @@ struct flow {
 	struct socket *listener, *tx, *rx;
 	double sent_at;		/* a ping's */
 	unsigned pings;
+	int bulk;		/* it floods, else it plays ping-pong */
 };
 
-static struct flow flows[MAX];
+static struct flow flows[MAX + 1];
 static unsigned nflows;
 static unsigned char buf[BUF];
 static uint64_t received;
@@ -119,7 +120,7 @@ accepted(struct socket *so, void *arg)
 	struct flow *f = arg;
 
 	if (inet->soaccept(so, &f->rx, NULL) == 0)
-		inet->soupcall_set(f->rx, trips != NULL ? ping_rx : bulk_rx, f);
+		inet->soupcall_set(f->rx, f->bulk ? bulk_rx : ping_rx, f);
 }
 
 static void
@@ -141,18 +142,21 @@ flow_open(struct flow *f, unsigned i)
 	vnet_enter(f->a.v);
 	if ((error = inet->socreate(AF_INET, &f->tx, SOCK_STREAM, 0)) != 0)
 		die("connecting", error);
-	inet->soupcall_set(f->tx, trips != NULL ? ping_tx : bulk_tx, f);
+	inet->soupcall_set(f->tx, f->bulk ? bulk_tx : ping_tx, f);
 	if ((error = inet->soconnect(f->tx, &sin)) != 0)
 		die("connecting", error);
 	CURVNET_RESTORE();
 }
 
+/* That many that flood, and behind them that many that play ping-pong. */
 static void
-flows_open(unsigned n)
+flows_open(unsigned nbulk, unsigned npings)
 {
 	running = 1;
-	for (nflows = 0; nflows < n; nflows++)
+	for (nflows = 0; nflows < nbulk + npings; nflows++) {
+		flows[nflows] = (struct flow){ .bulk = nflows < nbulk };
 		flow_open(&flows[nflows], nflows);
+	}
 }
 
 static void
@@ -160,7 +164,6 @@ flows_close(void)
 {
 	running = 0;
 	for (unsigned i = 0; i < nflows; i++) {
-		memset(&flows[i].pings, 0, sizeof(flows[i].pings));
 		vnet_destroy(flows[i].a.v);
 		vnet_destroy(flows[i].b.v);
 	}
@@ -186,7 +189,7 @@ ours_bulk(unsigned n)
 	uint64_t from;
 	double t, cpu;
 
-	flows_open(n);
+	flows_open(n, 0);
 	run(0.5);
 	from = received;
 	cpu = bench_cpu_seconds();
@@ -213,13 +216,13 @@ struct ping {
 };
 
 static struct ping
-ours_ping(unsigned n)
+ours_ping(unsigned nbulk, unsigned n)
 {
 	struct ping r;
 
 	trips = malloc(ROUNDS * sizeof(*trips));
 	ntrips = 0;
-	flows_open(n);
+	flows_open(nbulk, n);
 	while (ntrips < ROUNDS)
 		bench_round(0);
 	qsort(trips, ntrips, sizeof(*trips), trip_cmp);
@@ -230,14 +233,53 @@ ours_ping(unsigned n)
 	return (r);
 }
 
+/* ---- Packets ---- */
+
+/* 64-byte datagrams a second that arrive and are read, in millions. */
+static double
+ours_packets(void)
+{
+	const struct sockaddr_in sin = address("10.0.0.2"), any = { .sin_family = AF_INET };
+	struct bench_end a, b;
+	struct socket *tx, *rx;
+	uint64_t n = 0;
+	double t;
+
+	bench_end_make(&a, "a", 0, "10.0.0.1", 24, NULL);
+	bench_end_make(&b, "b", 0, "10.0.0.2", 24, a.ifp);
+	CURVNET_SET(b.v);
+	if (inet->socreate(AF_INET, &rx, SOCK_DGRAM, 0) != 0 || inet->sobind(rx, &sin) != 0)
+		die("UDP", -EIO);
+	vnet_enter(a.v);
+	if (inet->socreate(AF_INET, &tx, SOCK_DGRAM, 0) != 0 || inet->sobind(tx, &any) != 0)
+		die("UDP", -EIO);
+	t = bench_now();
+	while (bench_now() - t < SECONDS * 1e9) {
+		vnet_enter(a.v);
+		for (int i = 0; i < 32; i++)
+			inet->sosendto(tx, buf, PING, &sin);
+		vnet_enter(NULL);
+		bench_round(0);
+		vnet_enter(b.v);
+		while (inet->soreceivefrom(rx, buf, sizeof(buf), NULL) == PING)
+			n++;
+	}
+	t = bench_now() - t;
+	CURVNET_RESTORE();
+	vnet_destroy(a.v);
+	vnet_destroy(b.v);
+	return ((double)n / t * 1e3);
+}
+
 /* ---- The peer ---- */
 
 struct peer {
 	struct bulk offload, many, none;
+	double packets;		/* millions a second */
 	struct ping ping;
 };
 
-/* Eight numbers on a line: bulk with offloads, of many flows, without offloads; round trips. */
+/* Nine numbers on a line: bulk with offloads, of many flows, without offloads; packets; round trips. */
 static struct peer
 peer(void)
 {
@@ -251,8 +293,9 @@ peer(void)
 	snprintf(program, sizeof(program), "%s/tcp-peer", self);
 	snprintf(script, sizeof(script), "%s/../benchmarks/veth.sh", self);
 	out = bench_run(argv);
-	if (out == NULL || sscanf(out, "%lf %lf %lf %lf %lf %lf %lf %lf", &p.offload.gbits, &p.offload.cpu,
-	    &p.many.gbits, &p.many.cpu, &p.none.gbits, &p.none.cpu, &p.ping.p50, &p.ping.p99) != 8)
+	if (out == NULL || sscanf(out, "%lf %lf %lf %lf %lf %lf %lf %lf %lf", &p.offload.gbits, &p.offload.cpu,
+	    &p.many.gbits, &p.many.cpu, &p.none.gbits, &p.none.cpu, &p.packets, &p.ping.p50,
+	    &p.ping.p99) != 9)
 		fprintf(stderr, "bench-tcp: no peer: %s\n", out != NULL ? out : "");
 	free(out);
 	return (p);
@@ -265,14 +308,17 @@ main(int argc, char **argv)
 	static const char many[] = "veth with offloads, 100 flows";
 	const int json = bench_options(argc, argv);
 	struct bulk b1, bn;
-	struct ping p1, pn;
+	struct ping p1, pn, pf;
 	struct peer p;
+	double packets;
 
 	bench_inet_start(1, 2 * MAX + 1, 0);
 	b1 = ours_bulk(1);
-	p1 = ours_ping(1);
+	p1 = ours_ping(0, 1);
+	pf = ours_ping(1, 1);
 	bn = ours_bulk(MAX);
-	pn = ours_ping(MAX);
+	pn = ours_ping(0, MAX);
+	packets = ours_packets();
 	p = peer();
 
 	const struct bench_row rows[] = {
@@ -282,10 +328,12 @@ main(int argc, char **argv)
 		{ "one pair", "CPU-s/Gbit", b1.cpu, p.none.cpu, off, BENCH_LESS },
 		{ "1,000 pairs", "Gbit/s", bn.gbits, p.many.gbits, many, BENCH_MORE },
 		{ "1,000 pairs", "CPU-s/Gbit", bn.cpu, p.many.cpu, many, BENCH_LESS },
+		{ "64-byte datagrams", "million/s", packets, p.packets, "veth, iperf3 -u -l 64", BENCH_MORE },
 		{ "64 bytes there and back, p50", "us", p1.p50, p.ping.p50, "veth", BENCH_LESS },
 		{ "64 bytes there and back, p99", "us", p1.p99, p.ping.p99, "veth", BENCH_LESS },
-		{ "p50, 1,000 pairs at once", "us", pn.p50, p.ping.p50, one, BENCH_LESS },
-		{ "p99, 1,000 pairs at once", "us", pn.p99, p.ping.p99, one, BENCH_LESS },
+		{ "p99 beside a flood", "us", pf.p99, p1.p99, "the same without the flood", BENCH_LESS },
+		{ "round trips, 1,000 pairs", "million/s", MAX / pn.p50, 1 / p.ping.p50, one, BENCH_MORE },
+		{ "p99, 1,000 pairs at once", "us", pn.p99, pn.p50, "the p50 of the same run", BENCH_LESS },
 	};
 	bench_print("tcp", rows, sizeof(rows) / sizeof(rows[0]), json);
 	return (0);

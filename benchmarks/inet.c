@@ -87,7 +87,7 @@ bench_end_make(struct bench_end *e, const char *name, unsigned cpu, const char *
 unsigned
 bench_round(unsigned cpu)
 {
-	unsigned n = netisr_process(cpu, 256);
+	unsigned n = netisr_process(cpu, 64);
 
 	n += callout_process(cpu, callout_now());
 	netisr_kick(cpu);

@@ -122,6 +122,9 @@ call_changes(const struct program *p, const struct ptrset *changers, LLVMValueRe
 
 	if (!LLVMIsAFunction(f))
 		return (!all_keep);
+	/* The runtime's, whatever was promised. */
+	if (LLVMIsDeclaration(f) && strncmp(value_name(f), "vinst_", 6) == 0)
+		return (true);
 	if (LLVMIsDeclaration(f) || LLVMGetLinkage(f) == LLVMWeakAnyLinkage)
 		return (!all_keep && !known_to_keep(p, value_name(f)));
 	return (ptrset_find(changers, f, NULL));

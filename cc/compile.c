@@ -67,6 +67,7 @@ static const char *const no_link[] = {
 	"-fsyntax-only",
 	"-emit-llvm",
 	"-###",
+	"-r",
 };
 
 enum cc_mode { CC_ASK, CC_PLAIN, CC_OBJECT, CC_LINK };
@@ -80,6 +81,12 @@ word_in(const char *s, const char *const *words, size_t n)
 	return (false);
 }
 
+bool
+option_has_value(const char *a)
+{
+	return (word_in(a, with_value, sizeof(with_value) / sizeof(with_value[0])));
+}
+
 /* What plain cc would do with these arguments. */
 static enum cc_mode
 cc_mode(const struct strlist *args)
@@ -89,7 +96,7 @@ cc_mode(const struct strlist *args)
 	for (size_t i = 0; i < args->n; i++) {
 		const char *a = args->v[i];
 
-		if (word_in(a, with_value, sizeof(with_value) / sizeof(with_value[0])))
+		if (option_has_value(a))
 			i++;
 		else if (strcmp(a, "-c") == 0)
 			object = true;
@@ -107,13 +114,13 @@ static bool
 acceptable(const char *a)
 {
 	if (strncmp(a, "-flto", 5) == 0) {
-		complain("%s: leave it out; vnetcc --module optimises all "
+		complain("%s: leave it out; the link optimises all "
 			 "units together anyway",
 		    a);
 		return (false);
 	}
 	if (strncmp(a, "-fvirtual", 9) == 0 || strncmp(a, "-fno-virtual", 12) == 0) {
-		complain("%s: is for the link, with --module; -c decides "
+		complain("%s: is for the link; -c decides "
 			 "nothing",
 		    a);
 		return (false);
@@ -130,9 +137,10 @@ compile(const struct strlist *args)
 	int status = 1;
 
 	if (mode == CC_LINK) {
-		complain("linking a program is not there yet; compile with "
-			 "-c and link a module with --module");
-		return (1);
+		for (size_t i = 0; i < args->n; i++)
+			if (strncmp(args->v[i], "-flto", 5) == 0 && !acceptable(args->v[i]))
+				return (1);
+		return (program_link(args));
 	}
 	strlist_add(&cmd, clang != NULL && clang[0] != '\0' ? clang : "clang");
 	for (size_t i = 0; i < args->n; i++) {

@@ -209,13 +209,11 @@ out:
 	return (ok);
 }
 
+/* The object that LLVM makes of the transformed units; the caller frees *data. */
 bool
-emit(struct program *p)
+emit_object(struct program *p, uint8_t **data, size_t *size)
 {
-	uint8_t *data;
-	size_t size;
 	char *text;
-	bool ok;
 
 	if (!verify(p))
 		return (false);
@@ -224,7 +222,18 @@ emit(struct program *p)
 		LLVMDisposeMessage(text);
 		return (false);
 	}
-	if ((!p->steady && !optimise(p)) || !generate(p, &data, &size))
+	return ((p->steady || optimise(p)) && (!p->opt->program || image_make(p)) && generate(p, data, size));
+}
+
+/* A module. */
+bool
+emit(struct program *p)
+{
+	uint8_t *data;
+	size_t size;
+	bool ok;
+
+	if (!emit_object(p, &data, &size))
 		return (false);
 	ok = write_module(p, data, size);
 	free(data);

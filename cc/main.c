@@ -5,6 +5,7 @@
  *
  * The work is split as a build splits it.  "vnetcc -c" (compile.c) decides
  * nothing: whether an extern is virtual depends on units that it cannot see.
+ * A link has all units before it: of a program (program.c), or of a module.
  * "vnetcc --module" (module.c) has all units before it, decides, transforms
  * them and generates the code.
  */
@@ -17,9 +18,11 @@
 #include "vnetcc.h"
 
 static const char usage[] = "usage: vnetcc [option of cc ...] -c file.c ...\n"
+			    "       vnetcc [option of cc ...] [-o program] file ...\n"
 			    "       vnetcc --module -o module.ko [option ...] file.o ...\n"
 			    "\n"
-			    "With -c, -E, -S or -M* vnetcc takes the options of cc (clang).\n"
+			    "With -c, -E, -S or -M* vnetcc takes the options of cc (clang);\n"
+			    "without, it links a program, and takes -fvirtual... too.\n"
 			    "With --module:\n"
 			    "  -o FILE                     the module\n"
 			    "  -O0 -O1 -O2 -O3 -Os -Oz     optimise (default -O2)\n"

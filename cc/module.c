@@ -55,7 +55,7 @@ target_open(struct program *p)
 	return (true);
 }
 
-static void
+void
 program_free(struct program *p)
 {
 	for (size_t i = 0; i < p->index.n; i++) {
@@ -81,6 +81,14 @@ program_free(struct program *p)
 		LLVMContextDispose(p->ctx);
 }
 
+/* All steps but the last. */
+bool
+program_units(struct program *p)
+{
+	return (units_load(p) && units_link(p) && target_open(p) && decide(p) && refuse(p) && symbols_internalise(p) &&
+	    steady_optimise(p) && transform(p));
+}
+
 int
 module_link(const struct strlist *args)
 {
@@ -90,8 +98,7 @@ module_link(const struct strlist *args)
 
 	if (!options_parse(&opt, args))
 		goto out;
-	if (!units_load(&p) || !units_link(&p) || !target_open(&p) || !decide(&p) || !refuse(&p) ||
-	    !symbols_internalise(&p) || !steady_optimise(&p) || !transform(&p) || !emit(&p))
+	if (!program_units(&p) || !emit(&p))
 		goto out;
 	report(&p);
 	status = 0;

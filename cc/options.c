@@ -14,6 +14,7 @@
 /* The only place that knows which sets there are. */
 static const struct vset vsets[] = {
 	{ "vnet", "set_vnet", "curvnet_base" },
+	{ "vinst", "set_vinst", "vinst_base" }, /* programs, which have the runtime */
 };
 
 static const struct {
@@ -44,7 +45,7 @@ set_named(struct options *o, const char *name)
 			o->set = &vsets[i];
 			return (true);
 		}
-	complain("-fvirtual-set=%s: no such set; there is vnet", name);
+	complain("-fvirtual-set=%s: no such set; there are vnet and vinst", name);
 	return (false);
 }
 
@@ -132,6 +133,26 @@ option(struct options *o, const char *a)
 	}
 	complain("%s: not an option of vnetcc --module; see vnetcc --help", a);
 	return (false);
+}
+
+void
+options_default(struct options *o)
+{
+	*o = (struct options) { .set = &vsets[0], .level = "O2", .cpu = "x86-64" };
+	if (set_named(o, "vinst"))
+		o->program = true;
+	/* Nobody enters an instance but by the runtime, and calls of that are known. */
+	strlist_add(&o->keeps_base, "*");
+}
+
+/* For the link of a program: is it an option of ours?  False if it is and is wrong. */
+bool
+options_take(struct options *o, const char *a, bool *taken)
+{
+	*taken = strncmp(a, "-fvirtual", 9) == 0 || strncmp(a, "-fno-virtual", 12) == 0;
+	if (strncmp(a, "-O", 2) == 0)
+		return (level_option(o, a), true);
+	return (!*taken || option(o, a));
 }
 
 bool

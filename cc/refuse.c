@@ -22,14 +22,14 @@ globals_refuse(struct program *p)
 	for (size_t i = 0; i < p->index.n; i++) {
 		const struct var *v = &p->var[i];
 
-		if (v->defined && LLVMIsThreadLocal(v->value)) {
+		if (v->defined && LLVMIsThreadLocal(v->value) && !p->opt->program) {
 			complain("%s: %s is thread-local: a module cannot "
 				 "have thread-locals of its own yet",
 			    v->place, v->name);
 			ok = false;
 		}
 	}
-	for (g = LLVMGetFirstGlobalIFunc(p->mod); g; g = LLVMGetNextGlobalIFunc(g)) {
+	for (g = p->opt->program ? NULL : LLVMGetFirstGlobalIFunc(p->mod); g; g = LLVMGetNextGlobalIFunc(g)) {
 		complain("%s is an ifunc, which a module cannot have yet", value_name(g));
 		ok = false;
 	}
@@ -191,7 +191,7 @@ plain_refuse(struct program *p, const struct object *o)
 bool
 refuse(struct program *p)
 {
-	bool ok = globals_refuse(p) && constructors_refuse(p);
+	bool ok = globals_refuse(p) && (p->opt->program || constructors_refuse(p));
 
 	for (size_t i = 0; i < p->index.n; i++)
 		if (p->var[i].defined && !refuse_initialiser(p, &p->var[i]))

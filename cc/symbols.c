@@ -97,7 +97,8 @@ symbols_internalise(struct program *p)
 	if (!p->opt->exporting)
 		return (true);
 	for (size_t i = 0; i < names->n; i++)
-		if (!defined_somewhere(p, names->v[i])) {
+		/* For a program the names are what its plain link shows, libraries' and all. */
+		if (!p->opt->program && !defined_somewhere(p, names->v[i])) {
 			complain("-fexport: no unit defines %s", names->v[i]);
 			return (false);
 		}

@@ -51,6 +51,13 @@ thread_locals_localise(struct program *p)
 {
 	LLVMValueRef g;
 
+	/* A program's own may be another library's; only the base is known to be in the image. */
+	if (p->opt->program) {
+		if (p->base != NULL)
+			LLVMSetThreadLocalMode(p->base,
+			    p->opt->shared ? LLVMInitialExecTLSModel : LLVMLocalExecTLSModel);
+		return;
+	}
 	for (g = LLVMGetFirstGlobal(p->mod); g; g = LLVMGetNextGlobal(g))
 		if (LLVMIsThreadLocal(g))
 			LLVMSetThreadLocalMode(g, LLVMLocalExecTLSModel);
@@ -214,9 +221,11 @@ uses_rewrite(struct program *p)
 bool
 transform(struct program *p)
 {
-	thread_locals_localise(p);
-	if (p->opt->mode == VIRT_NONE)
+	if (p->opt->mode == VIRT_NONE) {
+		p->base = NULL;
+		thread_locals_localise(p);
 		return (true);
+	}
 	if (!base_declare(p))
 		return (false);
 	thread_locals_localise(p);

@@ -6,6 +6,9 @@
  *	args.c		response files, lists of names
  *	compile.c	-c: clang, with the bitcode kept beside the code
  *	options.c	--module: its options
+ *	program.c	whole programs: what cc does when it links
+ *	archive.c	members of archives
+ *	image.c		what the runtime of a program must know
  *	module.c	--module: the steps of a link, in their order
  *	object.c	reading an object, which may be anything at all
  *	units.c		the units of all objects become one LLVM module
@@ -74,9 +77,27 @@ bool args_expand(int argc, char **argv, struct strlist *out);
 void names_split(struct strlist *out, const char *list);
 bool names_read(struct strlist *out, const char *path);
 
+/* -- archive.c ---------------------------------------------------------- */
+
+/* Names of a link's symbols, as trees of tsearch(3). */
+struct symbols {
+	void *defined;
+	void *wanted;
+};
+
+bool archive_has_bitcode(const char *path);
+void symbols_note_object(struct symbols *s, const char *path);
+void symbols_free(struct symbols *s);
+bool archives_take(const struct strlist *paths, struct symbols *s, bool whole, const char *dir, struct strlist *out);
+
 /* -- compile.c ---------------------------------------------------------- */
 
 int compile(const struct strlist *args);
+bool option_has_value(const char *a);
+
+/* -- program.c ---------------------------------------------------------- */
+
+int program_link(const struct strlist *args);
 
 /* -- options.c ---------------------------------------------------------- */
 
@@ -105,9 +126,13 @@ struct options {
 	const char *output;
 	const char *level; /* "O2" */
 	const char *cpu;
+	bool program;	/* no module: vnetcc as the linker of a program */
+	bool shared;	/* ... or of a shared library */
 	const char *ir; /* -fvirtual-ir=FILE */
 };
 
+void options_default(struct options *o);
+bool options_take(struct options *o, const char *arg, bool *taken);
 bool options_parse(struct options *o, const struct strlist *args);
 void options_free(struct options *o);
 
@@ -265,12 +290,18 @@ void place(LLVMValueRef function, const struct ptrset *uses, LLVMBuilderRef b, m
 
 /* emit.c */
 bool optimise(struct program *p);
+bool emit_object(struct program *p, uint8_t **data, size_t *size);
 bool emit(struct program *p);
+
+/* image.c */
+bool image_make(struct program *p);
 
 /* report.c */
 void report(const struct program *p);
 
 /* module.c */
+bool program_units(struct program *p);
+void program_free(struct program *p);
 int module_link(const struct strlist *args);
 
 #endif /* VNETCC_H */

@@ -196,11 +196,6 @@ missing() {
 	refused 'nowhere.o: No such file' "$vnetcc" --module -o m.ko nowhere.o
 }
 
-program() {
-	echo 'int main(void) { return 0; }' >one.c
-	refused 'linking a program is not there yet' "$vnetcc" one.c -o m.ko
-}
-
 lto() {
 	echo 'int x;' >one.c
 	refused '-flto: leave it out' "$vnetcc" -flto -c one.c -o m.ko
@@ -241,7 +236,6 @@ check "a unit for another system" other_triple
 check "truncated objects" truncated
 check "damaged bitcode" damaged_bitcode
 check "an object that is not there" missing
-check "linking a program" program
 check "-flto" lto
 check "an error of the compiler" syntax
 check "an output that cannot be written" unwritable

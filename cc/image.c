@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the runtime of a program must know of it: struct vinst_image
+ * (src/vinst/vinst_var.h), made when everything else is done.
+ *
+ *  - Where the template begins and ends: symbols that the linker makes.
+ *  - Where in it pointers into it lie.  The linker resolves these for good, so
+ *    the relocations that a module's loader reads are not there; the list is
+ *    taken from the initialisers instead.
+ *  - Constructors and destructors, which run in each instance and so must not
+ *    be run by libc.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vnetcc.h"
+
+struct image {
+	struct program *p;
+	LLVMTypeRef byte_ptr, word;
+	LLVMValueRef *rebase;
+	size_t nrebase;
+	uint64_t align;
+};
+
+static LLVMValueRef
+word(struct image *im, uint64_t n)
+{
+	return (LLVMConstIntToPtr(LLVMConstInt(im->word, n, 0), im->byte_ptr));
+}
+
+static bool
+held(struct program *p, LLVMValueRef g, void *arg)
+{
+	*(bool *)arg |= is_virtual(p, g);
+	return (true);
+}
+
+/* Notes the addresses in the initialiser c, which lies `off` bytes into the variable. */
+static void
+rebase_walk(struct image *im, LLVMValueRef var, LLVMValueRef c, uint64_t off)
+{
+	LLVMTypeRef t = LLVMTypeOf(c);
+	bool is_held = false;
+	LLVMValueRef at;
+
+	if (LLVMIsAConstantStruct(c) || LLVMIsAConstantArray(c)) {
+		for (int i = 0; i < LLVMGetNumOperands(c); i++)
+			rebase_walk(im, var, LLVMGetOperand(c, (unsigned)i),
+			    off +
+				(LLVMIsAConstantStruct(c) ?
+					LLVMOffsetOfElement(im->p->td, t, (unsigned)i) :
+					(uint64_t)i * LLVMABISizeOfType(im->p->td, LLVMGetElementType(t))));
+		return;
+	}
+	initialiser_walk(im->p, c, held, &is_held);
+	if (!is_held)
+		return;
+	at = LLVMConstInt(im->word, off, 0);
+	at = LLVMConstIntToPtr(LLVMConstAdd(LLVMConstPtrToInt(var, im->word), at), im->byte_ptr);
+	im->rebase = xrealloc(im->rebase, im->nrebase + 1, sizeof(LLVMValueRef));
+	im->rebase[im->nrebase++] = at;
+}
+
+static LLVMValueRef
+array(struct image *im, const char *name, LLVMValueRef *v, size_t n)
+{
+	LLVMTypeRef t = LLVMArrayType(im->byte_ptr, (unsigned)n);
+	LLVMValueRef g;
+
+	if (n == 0)
+		return (LLVMConstNull(im->byte_ptr));
+	g = LLVMAddGlobal(im->p->mod, t, name);
+	LLVMSetInitializer(g, LLVMConstArray(im->byte_ptr, v, (unsigned)n));
+	LLVMSetLinkage(g, LLVMInternalLinkage);
+	LLVMSetGlobalConstant(g, 1);
+	return (LLVMConstPointerCast(g, im->byte_ptr));
+}
+
+struct entry {
+	uint64_t priority;
+	size_t order;
+	LLVMValueRef fn;
+};
+
+static int
+by_priority(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return (x->priority < y->priority ? -1 : 1);
+	return (x->order < y->order ? -1 : 1);
+}
+
+/* Takes a list of { priority, function, data } away from libc.  Destructors run the other way round. */
+static LLVMValueRef
+list_take(struct image *im, const char *from, const char *to, bool reverse, size_t *n)
+{
+	LLVMValueRef g = LLVMGetNamedGlobal(im->p->mod, from), init = g != NULL ? LLVMGetInitializer(g) : NULL, list;
+	struct entry *e;
+	LLVMValueRef *v;
+
+	*n = init != NULL && LLVMIsAConstantArray(init) ? (size_t)LLVMGetNumOperands(init) : 0;
+	e = xrealloc(NULL, *n, sizeof(*e));
+	v = xrealloc(NULL, *n, sizeof(LLVMValueRef));
+	for (size_t i = 0; i < *n; i++) {
+		LLVMValueRef entry = LLVMGetOperand(init, (unsigned)i);
+
+		e[i] = (struct entry) { LLVMConstIntGetZExtValue(LLVMGetOperand(entry, 0)), i,
+			LLVMConstPointerCast(LLVMGetOperand(entry, 1), im->byte_ptr) };
+	}
+	qsort(e, *n, sizeof(*e), by_priority);
+	for (size_t i = 0; i < *n; i++)
+		v[i] = e[reverse ? *n - 1 - i : i].fn;
+	list = array(im, to, v, *n);
+	if (g != NULL)
+		LLVMDeleteGlobal(g);
+	free(e);
+	free(v);
+	return (list);
+}
+
+/* A symbol that ld makes for a section; weak, because the set may be empty. */
+static LLVMValueRef
+bound(struct image *im, const char *prefix)
+{
+	char *name = xasprintf("%s%s", prefix, im->p->opt->set->section);
+	LLVMValueRef g = LLVMAddGlobal(im->p->mod, LLVMInt8TypeInContext(im->p->ctx), name);
+
+	LLVMSetLinkage(g, LLVMExternalWeakLinkage);
+	LLVMSetVisibility(g, LLVMHiddenVisibility);
+	free(name);
+	return (LLVMConstPointerCast(g, im->byte_ptr));
+}
+
+bool
+image_make(struct program *p)
+{
+	struct image im = { .p = p, .align = 1 };
+	LLVMValueRef field[9], g;
+	size_t n;
+
+	if (p->opt->mode == VIRT_NONE)
+		return (true);
+	im.byte_ptr = LLVMPointerType(LLVMInt8TypeInContext(p->ctx), 0);
+	im.word = LLVMIntPtrTypeInContext(p->ctx, p->td);
+	for (g = LLVMGetFirstGlobal(p->mod); g; g = LLVMGetNextGlobal(g)) {
+		if (LLVMIsDeclaration(g) || !is_virtual(p, g))
+			continue;
+		if (LLVMGetAlignment(g) > im.align)
+			im.align = LLVMGetAlignment(g);
+		rebase_walk(&im, g, LLVMGetInitializer(g), 0);
+	}
+	field[0] = bound(&im, "__start_");
+	field[1] = bound(&im, "__stop_");
+	field[2] = word(&im, im.align);
+	field[3] = array(&im, "vinst_rebase", im.rebase, im.nrebase);
+	field[4] = word(&im, im.nrebase);
+	field[5] = list_take(&im, "llvm.global_ctors", "vinst_ctors", false, &n);
+	field[6] = word(&im, n);
+	field[7] = list_take(&im, "llvm.global_dtors", "vinst_dtors", true, &n);
+	field[8] = word(&im, n);
+	free(im.rebase);
+	g = LLVMAddGlobal(p->mod, LLVMArrayType(im.byte_ptr, 9), "vinst_image");
+	LLVMSetInitializer(g, LLVMConstArray(im.byte_ptr, field, 9));
+	LLVMSetGlobalConstant(g, 1);
+	LLVMSetVisibility(g, LLVMHiddenVisibility);
+	return (true);
+}

@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# vnetcc where cc would link: programs run as they are, in an instance of their own, and in several at once.
+# usage: program.sh VNETCC SOURCE_DIR
+
+vnetcc=$(realpath "$1")
+src=$(realpath "$2")
+run=$(realpath "$(dirname "$vnetcc")")/vinst-run
+# shellcheck source=/dev/null
+. "$(dirname "$0")/tap.sh"
+
+cp "$src/program_main.c" main.c
+echo 'int other = 7; int *get(void) { return &other; }' >other.c
+echo 'int unneeded = 1;' >unneeded.c
+cc -O1 -o plain main.c other.c && ./plain >want || exit 1
+
+same() {
+	"$1" >got && diff want got
+}
+
+at_once() {
+	for level in -O0 -O1 -O2 -O3 -Os; do
+		"$vnetcc" "$level" -o prog main.c other.c && same ./prog || return 1
+	done
+}
+
+objects() {
+	"$vnetcc" -O2 -c main.c other.c unneeded.c && "$vnetcc" -o prog main.o other.o && same ./prog
+}
+
+archive() {
+	rm -f lib.a && ar rc lib.a unneeded.o other.o && "$vnetcc" -o prog main.o lib.a && same ./prog &&
+		! nm prog | grep unneeded && ar rcT libthin.a unneeded.o other.o && "$vnetcc" -o prog main.o -L. -lthin &&
+		same ./prog
+}
+
+plain_objects() {
+	echo 'int twice(int x) { return 2 * x; }' >twice.c
+	echo 'int twice(int); static int v = 4; int main(void) { v = twice(v); return v != 8; }' >m.c
+	cc -c twice.c && "$vnetcc" m.c twice.o -o prog && ./prog
+}
+
+shared() {
+	echo 'static int calls; int *p = &calls; int step(void) { return ++*p; }' >lib.c
+	cat >host.c <<'C'
+#include <uvnet/vinst.h>
+int step(void);
+int main(void) {
+	struct vinst *a = vinst_create(), *b = vinst_create(), *before = vinst_enter(a);
+	int x = step() + step(), y;
+	vinst_enter(b);
+	y = step();
+	vinst_leave(before);
+	return !(x == 3 && y == 1 && step() == 1 && vinst_destroy(a) == 0 && vinst_destroy(b) == 0 &&
+		vinst_destroy(before) == -1);
+}
+C
+	"$vnetcc" -O2 -shared -fPIC -o liblib.so lib.c && cc -I"$src/../../include" -o host host.c -L. -llib -Wl,-rpath,. && ./host
+}
+
+instances() {
+	cat want want want | sort >want3
+	"$vnetcc" -O2 -o prog main.c other.c && "$run" -n 3 ./prog >got && sort got | diff want3 - &&
+		"$run" -n 3 --interleave ./prog 7 >got
+	[ $? -eq 7 ] && sort got | diff want3 -
+}
+
+none() {
+	echo 'int main(void) { return 0; }' >m.c
+	"$vnetcc" m.c -o prog && ./prog && "$vnetcc" -fvirtual=none main.c other.c -o prog && same ./prog &&
+		! nm prog | grep vinst_base
+}
+
+errors() {
+	"$vnetcc" main.o -o missing 2>err && return 1
+	grep -q 'undefined reference to .get' err && [ ! -e missing ] || return 1
+	"$vnetcc" -flto main.c other.c -o missing 2>err && return 1
+	grep -q 'leave it out' err && [ ! -e missing ]
+}
+
+outside() {
+	cat >m.c <<'C'
+#include <stdio.h>
+#include <uvnet/vinst.h>
+static int v;
+int main(int argc, char **argv) { (void)argv; if (argc > 1) vinst_enter(0); return v++; }
+C
+	"$vnetcc" -I"$src/../../include" m.c -o prog && ./prog && ! ./prog outside
+}
+
+check "compiled and linked at once, at every level" at_once
+check "objects" objects
+check "archives, thin ones too: only the members that are needed" archive
+check "objects of plain cc join" plain_objects
+check "a shared library, hosted by a program of plain cc" shared
+check "vinst-run: three instances at once, and taking turns" instances
+check "programs without virtual variables" none
+check "the linker's errors, and -flto" errors
+check "a variable outside of any instance faults" outside
+finish

@@ -28,6 +28,7 @@
 #include "ifnet.h"
 #include "inet_impl.h"
 #include "lwip/etharp.h"
+#include "lwip/ip.h"
 #include "lwip/pbuf.h"
 #include "lwip/priv/tcp_priv.h"
 #include "netif/ethernet.h"
@@ -35,6 +36,7 @@
 #define HELD_MAX 512		/* packets; more than two full receive windows */
 #define ETHER_ALIGN 2		/* the IP header then is 4-aligned */
 #define ETHER_MTU 1500
+#define IP_MTU_MIN 68		/* RFC 791 */
 
 #define CSUM_GEN_ALL 0x00ff	/* lwIP's NETIF_CHECKSUM_GEN_* and NETIF_CHECKSUM_CHECK_* */
 #define CSUM_CHECK_ALL 0xff00
@@ -135,7 +137,7 @@ if_getvnet(const struct ifnet *ifp)
 
 /* ---- Out ---- */
 
-/* lwIP's linkoutput: a whole frame. */
+/* lwIP's linkoutput: a whole frame, or a packet where there are no frames. */
 static err_t
 if_output(struct netif *netif, struct pbuf *p)
 {
@@ -145,13 +147,14 @@ if_output(struct netif *netif, struct pbuf *p)
 	uint32_t len;
 	err_t err = ERR_IF;
 
-	if (ifp->if_link_state != LINK_STATE_UP || p->tot_len > SIZEOF_ETH_HDR + ETHER_MTU)
+	if (ifp->if_link_state != LINK_STATE_UP || p->tot_len > ifp->if_hdrlen + netif->mtu)
 		goto drop;
 	err = ERR_BUF;
 	pkt = pkt_alloc(ifp->if_vnet->vnet_cpu);
 	if (pkt == NULL)
 		goto drop;
-	pkt->p_data += ETHER_ALIGN;
+	if (ifp->if_hdrlen != 0)
+		pkt->p_data += ETHER_ALIGN;
 	pkt->p_len = p->tot_len;
 	pkt->p_csum = ifp->if_txcsum == 0 ? PKT_CSUM_VALID : 0;
 	to = pkt->p_data;
@@ -254,6 +257,24 @@ inet_packets_purge(void)
 
 /* ---- Attaching ---- */
 
+/* lwIP's output of an interface without frames: whom the packet goes to is the interface's business. */
+static err_t
+if_output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+	(void)to;
+	return (if_output(netif, p));
+}
+
+static err_t
+if_netif_init_ip(struct netif *netif)
+{
+	netif->name[0] = 'i';
+	netif->name[1] = 'p';
+	netif->output = if_output_ip4;
+	netif->chksum_flags = 0;
+	return (ERR_OK);
+}
+
 static err_t
 if_netif_init(struct netif *netif)
 {
@@ -267,6 +288,20 @@ if_netif_init(struct netif *netif)
 	return (ERR_OK);
 }
 
+static int
+if_netif_add(struct ifnet *ifp, netif_init_fn init, netif_input_fn input)
+{
+	struct netif *netif = &ifp->if_netif;
+
+	if (netif_add(netif, NULL, NULL, NULL, ifp, init, input) == NULL)
+		return (-ENOSPC);	/* lwIP numbers its interfaces with 8 bits */
+	ifp->if_attached = 1;
+	netif_set_up(netif);
+	if (ifp->if_link_state == LINK_STATE_UP)
+		netif_set_link_up(netif);
+	return (0);
+}
+
 int
 ether_ifattach(struct ifnet *ifp, const uint8_t mac[6])
 {
@@ -276,13 +311,28 @@ ether_ifattach(struct ifnet *ifp, const uint8_t mac[6])
 		return (-EINVAL);
 	netif->hwaddr_len = ETH_HWADDR_LEN;
 	memcpy(netif->hwaddr, mac, ETH_HWADDR_LEN);
-	if (netif_add(netif, NULL, NULL, NULL, ifp, if_netif_init, ethernet_input) == NULL)
-		return (-ENOSPC);	/* lwIP numbers its interfaces with 8 bits */
-	ifp->if_attached = 1;
-	netif_set_up(netif);
-	if (ifp->if_link_state == LINK_STATE_UP)
-		netif_set_link_up(netif);
-	return (0);
+	ifp->if_hdrlen = SIZEOF_ETH_HDR;
+	return (if_netif_add(ifp, if_netif_init, ethernet_input));
+}
+
+int
+if_attach(struct ifnet *ifp, unsigned mtu)
+{
+	int error;
+
+	if (ifp->if_attached || ifp->if_transmit == NULL || mtu < IP_MTU_MIN || mtu > IF_MTU_MAX)
+		return (-EINVAL);
+	ifp->if_hdrlen = 0;
+	error = if_netif_add(ifp, if_netif_init_ip, ip_input);
+	if (error == 0)
+		ifp->if_netif.mtu = (u16_t)mtu;	/* netif_add() makes it 0 */
+	return (error);
+}
+
+void
+if_detach(struct ifnet *ifp)
+{
+	ether_ifdetach(ifp);
 }
 
 void

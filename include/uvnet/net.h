@@ -51,6 +51,15 @@ struct vnet *if_getvnet(const struct ifnet *ifp);
 int ether_ifattach(struct ifnet *ifp, const uint8_t mac[6]);
 void ether_ifdetach(struct ifnet *ifp);
 
+/*
+ * The interface is point to point and carries bare IP packets of at most `mtu` bytes, and up (FreeBSD's if_attach() of
+ * an IFT_TUNNEL); its transmit function finds the IP header at p_data.  -EINVAL for an mtu below 68 or above
+ * IF_MTU_MAX.  if_detach() as ether_ifdetach().
+ */
+#define IF_MTU_MAX (PKT_BUFSIZE - 2 * PKT_HEADROOM)
+int if_attach(struct ifnet *ifp, unsigned mtu);
+void if_detach(struct ifnet *ifp);
+
 /* A packet came in; takes it over.  In the interface's stack. */
 void if_input(struct ifnet *ifp, struct pkt *p);
 

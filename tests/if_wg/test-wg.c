@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tunnels between stacks of one process: what works, and how long it lasts. */
+#include "wg-test.h"
+
+static struct node red[2], blue[2];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	nodes_make(red, "red", 0);
+	nodes_make(blue, "blue", 2);
+	return (0);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	nodes_destroy(red);
+	nodes_destroy(blue);
+	run_idle();
+	assert_int_equal(bufs_used(), 0);
+	return (0);
+}
+
+static uint64_t
+handshakes(struct node *n)
+{
+	struct wg_stats s;
+
+	node_stats(n, &s);
+	return (s.handshakes);
+}
+
+static uint64_t
+received(struct node *n)
+{
+	struct wg_stats s;
+
+	node_stats(n, &s);
+	return (s.rx_packets);
+}
+
+static int
+transfer_done(void *arg)
+{
+	struct stream *s = arg;
+
+	wire_run();
+	return (s->eof || s->dead);
+}
+
+static void
+transfer(struct node n[2], uint64_t bytes)
+{
+	struct end a = { n[0].v, n[0].ifp }, b = { n[1].v, n[1].ifp };
+	struct listener l = { 0 };
+	struct stream s = { .tosend = bytes, .shut = 1 };
+
+	listener_open(&l, &b, "10.9.0.2", 80);
+	stream_connect(&s, &a, "10.9.0.2", 80);
+	assert_true(run_until(transfer_done, &l.conn, 20000));
+	assert_int_equal(l.conn.rcvd, bytes);
+	assert_int_equal(l.conn.bad, 0);
+	stream_close(&s, 0);
+	stream_close(&l.conn, 0);
+	listener_close(&l);
+	wire_run();
+}
+
+static void
+two_tunnels_on_the_same_addresses_carry_tcp(void **state)
+{
+	(void)state;
+	transfer(red, 4 * MB);
+	transfer(blue, 3 * MB);
+	assert_int_equal(handshakes(&red[0]), 1);
+	assert_int_equal(handshakes(&red[1]), 1);
+	assert_int_equal(handshakes(&blue[1]), 1);
+}
+
+static void
+ipv6_goes_through(void **state)
+{
+	(void)state;
+	node_send(&red[0], "fd09::1", "fd09::2", 300);
+	wire_run();
+	assert_int_equal(received(&red[1]), 1);
+	node_send(&red[1], "fd09::2", "fd09::1", 40);
+	wire_run();
+	assert_int_equal(received(&red[0]), 1);
+}
+
+static void
+sessions_are_renewed_after_two_minutes(void **state)
+{
+	(void)state;
+	/* One begins; two who begin in the same instant begin again until they do not. */
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	wire_run();
+	for (int i = 0; i < 60; i++) {
+		node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+		node_send(&red[1], "10.9.0.2", "10.9.0.1", 100);
+		time_pass(10 * SECOND, SECOND);
+	}
+	/* Ten minutes: the first, and one in every two minutes and a bit. */
+	assert_in_range(handshakes(&red[0]), 5, 6);
+	assert_in_range(handshakes(&red[1]), 5, 6);
+	assert_int_equal(received(&red[0]), 60);
+	assert_int_equal(received(&red[1]), 61);
+}
+
+static void
+an_idle_tunnel_is_silent_and_forgets_its_keys(void **state)
+{
+	struct wg_stats s;
+	uint64_t bytes;
+
+	(void)state;
+	transfer(red, MB);
+	time_pass(30 * SECOND, SECOND);
+	node_stats(&red[0], &s);
+	bytes = s.tx_bytes;
+	time_pass(600 * SECOND, 10 * SECOND);
+	node_stats(&red[0], &s);
+	assert_int_equal(s.tx_bytes, bytes);
+	callout_process(0, INT64_MAX - 1);
+	run_idle();
+	assert_int_equal(callout_next(0), INT64_MAX);
+	transfer(red, MB);	/* by a new handshake */
+	assert_int_equal(handshakes(&red[0]), 2);
+}
+
+static void
+data_without_an_answer_shakes_hands_anew(void **state)
+{
+	(void)state;
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	wire_run();
+	time_pass(32 * SECOND, SECOND);
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	run_idle();
+	assert_int_equal(wire_len, 1);
+	wire_len = 0;		/* lost; and so is what is said for 14 seconds */
+	for (int i = 0; i < 14; i++) {
+		clock_offset += SECOND;
+		run_idle();
+		assert_int_equal(wire_len, 0);
+	}
+	clock_offset += 2 * SECOND;
+	run_idle();
+	assert_int_equal(wire_len, 1);
+	assert_int_equal(wire[0].len, 148);
+	wire_run();
+	assert_int_equal(handshakes(&red[0]), 2);
+}
+
+static void
+a_silent_peer_is_tried_for_ninety_seconds(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	for (int i = 0; i < 300; i++) {
+		run_idle();
+		for (unsigned k = 0; k < wire_len; k++)
+			n += wire[k].len == 148;
+		wire_len = 0;
+		clock_offset += SECOND;
+	}
+	assert_in_range(n, 17, 19);
+	assert_int_equal(bufs_used(), 0);	/* what waited was given up */
+}
+
+static void
+a_keepalive_interval_is_kept(void **state)
+{
+	struct wg_stats before, after;
+	char text[256];
+
+	(void)state;
+	snprintf(text, sizeof(text), "set=1\npublic_key=%s\npersistent_keepalive_interval=25\n\n", key_hex[1][1]);
+	assert_int_equal(node_uapi(&red[0], text, NULL), 0);
+	wire_run();
+	node_stats(&red[1], &before);
+	assert_int_equal(before.handshakes, 1);
+	time_pass(100 * SECOND, SECOND);
+	node_stats(&red[1], &after);
+	assert_int_equal((after.rx_bytes - before.rx_bytes) / 32, 4);
+	assert_int_equal(after.rx_packets, 0);
+}
+
+static void
+a_preshared_key_must_be_the_same(void **state)
+{
+	static const char psk[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	char text[512];
+
+	(void)state;
+	transfer(red, MB);
+	snprintf(text, sizeof(text), "set=1\npublic_key=%s\npreshared_key=%s\n\n", key_hex[1][1], psk);
+	assert_int_equal(node_uapi(&red[0], text, NULL), 0);
+	/* The session lives on; the next handshake fails until the other side has it. */
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	wire_run();
+	time_pass(200 * SECOND, SECOND);
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	time_pass(20 * SECOND, SECOND);
+	assert_int_equal(handshakes(&red[0]), 1);
+	snprintf(text, sizeof(text), "set=1\npublic_key=%s\npreshared_key=%s\n\n", key_hex[0][1], psk);
+	assert_int_equal(node_uapi(&red[1], text, NULL), 0);
+	time_pass(20 * SECOND, SECOND);
+	assert_int_equal(handshakes(&red[0]), 2);
+	transfer(red, MB);
+}
+
+static void
+setting_the_same_again_disturbs_nothing(void **state)
+{
+	char *before, *after;
+
+	(void)state;
+	transfer(red, MB);
+	assert_int_equal(node_uapi(&red[0], "get=1\n\n", &before), 0);
+	assert_non_null(strstr(before, "listen_port") == NULL ? before : NULL);
+	assert_non_null(strstr(before, "allowed_ip=fd09::2/128\n"));
+	assert_int_equal(node_uapi(&red[0], "set=1\nprivate_key="
+	    "77076d0a7318a57d3c16c17251b26645df4d2f8eb8d9e7b06d8b5b1d2f0f1a2a\npublic_key="
+	    "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f\nreplace_allowed_ips=true\n"
+	    "allowed_ip=fd09::2/128\nallowed_ip=10.9.0.2/32\nendpoint=192.0.2.1:1001\n\n", NULL), 0);
+	assert_int_equal(node_uapi(&red[0], "get=1\n\n", &after), 0);
+	assert_int_equal(strlen(before), strlen(after));
+	transfer(red, MB);
+	assert_int_equal(handshakes(&red[0]), 1);
+	free(before);
+	free(after);
+}
+
+static void
+a_wrong_line_changes_nothing(void **state)
+{
+	static const char *const wrong[] = {
+		"set=1\nlisten_port=70000\n\n", "set=1\nprivate_key=12\n\n", "set=1\nnonsense=1\n\n", "set=1\nx\n\n",
+		"set=1\nreplace_peers=false\n\n", "what=1\n\n", "",
+		"set=1\nreplace_peers=true\npublic_key=de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f\n"
+		"endpoint=1.2.3.4\n\n",
+		"set=1\nreplace_peers=true\npublic_key=de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f\n"
+		"allowed_ip=10.0.0.0/33\n\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_not_equal(node_uapi(&red[0], wrong[i], NULL), 0);
+	transfer(red, MB);
+}
+
+static void
+the_module_goes_and_comes_with_its_tunnels(void **state)
+{
+	struct uverr err;
+
+	(void)state;
+	transfer(red, MB);
+	nodes_destroy(red);
+	nodes_destroy(blue);
+	assert_int_equal(kld_unload(wg_file, &err), 0);
+	run_idle();
+	assert_int_equal(bufs_used(), 0);
+	wg_test_load();
+	setup(NULL);
+	transfer(red, MB);
+	transfer(blue, MB);
+}
+
+static void
+roaming_follows_the_peer(void **state)
+{
+	struct datagram d;
+
+	(void)state;
+	transfer(red, MB);
+	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
+	run_idle();
+	assert_int_equal(wire_len, 1);
+	d = wire[0];
+	wire_len = 0;
+	d.from.remote.sin.sin_port = htons(1000 + 7);
+	wire_deliver(&d);
+	node_send(&red[1], "10.9.0.2", "10.9.0.1", 100);
+	run_idle();
+	assert_int_equal(wire_len, 1);
+	assert_int_equal(wire[0].to, 7);
+	/* A replay from somewhere else moves nobody. */
+	d.from.remote.sin.sin_port = htons(1000 + 6);
+	wire_deliver(&d);
+	node_send(&red[1], "10.9.0.2", "10.9.0.1", 100);
+	run_idle();
+	assert_int_equal(wire[1].to, 7);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(two_tunnels_on_the_same_addresses_carry_tcp, setup, teardown),
+		cmocka_unit_test_setup_teardown(ipv6_goes_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(sessions_are_renewed_after_two_minutes, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_idle_tunnel_is_silent_and_forgets_its_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(data_without_an_answer_shakes_hands_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_silent_peer_is_tried_for_ninety_seconds, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_keepalive_interval_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_preshared_key_must_be_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(setting_the_same_again_disturbs_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_wrong_line_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_module_goes_and_comes_with_its_tunnels, setup, teardown),
+		cmocka_unit_test_setup_teardown(roaming_follows_the_peer, setup, teardown),
+	};
+	int failed;
+
+	net_test_init(1);
+	wg_test_load();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	net_test_fini();
+	return (failed);
+}

@@ -13,7 +13,7 @@ files=$(git -c safe.directory='*' ls-files --cached --others --exclude-standard 
 
 bad=$(echo "$files" | while read -r file; do
 	case $file in
-	LICENSE | *.md) continue ;;		# for people
+	LICENSE | *.md | */notice.txt) continue ;;		# for people
 	data/* | */data/*) continue ;;		# made by others, or read by programs
 	*.png | *.svg | *.pcap | *.asc | *.bin | *.json) continue ;;
 	esac

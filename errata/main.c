@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of errata(1).  A command is one row of the table below: its arguments, its options, its help. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include "errata.h"
+
+enum {
+	O_BRANCH = 256, O_SINCE, O_CATEGORY, O_MODULE, O_UNFIXED, O_KERNEL, O_RUNNING, O_USER, O_ARCH, O_HOST, O_OVERLAY,
+	O_REPO, O_ROOT, O_BUILD, O_SIGNATURE, O_FREEBSD, O_MIRROR, O_KEYPRINT, O_STATE, O_BRIEF, O_TEXT, O_UNSIGNED, O_DATE
+};
+
+static const struct option longopts[] = {
+	{ "keyring", required_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' }, { "dry-run", no_argument, NULL, 'n' }, { "reverse", no_argument, NULL, 'R' },
+	{ "branch", required_argument, NULL, O_BRANCH }, { "since", required_argument, NULL, O_SINCE },
+	{ "category", required_argument, NULL, O_CATEGORY }, { "module", required_argument, NULL, O_MODULE },
+	{ "unfixed", no_argument, NULL, O_UNFIXED }, { "kernel", required_argument, NULL, O_KERNEL },
+	{ "running", required_argument, NULL, O_RUNNING }, { "user", required_argument, NULL, O_USER },
+	{ "arch", required_argument, NULL, O_ARCH }, { "host", no_argument, NULL, O_HOST },
+	{ "overlay", required_argument, NULL, O_OVERLAY }, { "repo", required_argument, NULL, O_REPO },
+	{ "root", required_argument, NULL, O_ROOT }, { "build", no_argument, NULL, O_BUILD },
+	{ "signature", required_argument, NULL, O_SIGNATURE }, { "freebsd", no_argument, NULL, O_FREEBSD },
+	{ "mirror", required_argument, NULL, O_MIRROR }, { "keyprint", required_argument, NULL, O_KEYPRINT },
+	{ "state", required_argument, NULL, O_STATE }, { "brief", no_argument, NULL, O_BRIEF },
+	{ "text", no_argument, NULL, O_TEXT }, { "unsigned", no_argument, NULL, O_UNSIGNED },
+	{ "date", required_argument, NULL, O_DATE },
+	{ NULL, 0, NULL, 0 }
+};
+
+static const struct command {
+	const char *name;
+	int (*func)(const struct options *opt);
+	int min, max;			/* arguments; -1: any number */
+	const int *options;		/* it has, beside --help; ends with 0 */
+	const char *usage, *help;
+} commands[] = {
+	{ "show", show_main, 1, -1, (const int[]){ 'k', 'j', O_BRIEF, O_TEXT, O_OVERLAY, 0 },
+	    "[--brief | --text | --json] [--keyring FILE]... FILE...",
+	    "Show notices as a page: what it is about, who signed it, which versions have the fix.\n\n"
+	    "  --brief         without the sections\n"
+	    "  --text          the signed text alone, as the verifier handed it back\n"
+	    "  --json          all that is known, for programs\n" },
+	{ "verify", verify_main, 1, -1, (const int[]){ 'k', 'j', O_SIGNATURE, 0 },
+	    "--keyring FILE [--keyring FILE]... [--json] [--signature SIG] FILE...",
+	    "Verify notices, or a file with a detached signature beside it (FILE.asc).  Exits 1 unless all are good.\n\n"
+	    "  --keyring FILE  public keys in ASCII armour; text around them does not matter\n"
+	    "  --signature SIG the detached signature, when it is not FILE.asc\n" },
+	{ "list", list_main, 1, -1, (const int[]){ 'k', 'j', O_BRANCH, O_SINCE, O_CATEGORY, O_MODULE, O_UNFIXED, 0 },
+	    "[--branch B] [--since DATE] [--category C] [--module M] [--unfixed] [--json] DIR|FILE...",
+	    "List notices, newest first.\n\n"
+	    "  --branch B      that correct branch B (stable/13, releng/13.2, 13.2)\n"
+	    "  --since DATE    announced on that day (2023-08-01) or later\n"
+	    "  --category C    of that category (core, contrib, ports)\n"
+	    "  --module M      about that module\n"
+	    "  --unfixed       that name no branch with a correction; with --branch, none for B\n" },
+	{ "osv", osv_main, 1, 1, (const int[]){ 'k', O_OVERLAY, 0 }, "[--keyring FILE]... FILE",
+	    "Print a notice as an OSV record (https://ossf.github.io/osv-schema/).\n" },
+	{ "lint", lint_main, 1, -1, (const int[]){ 'k', 'j', 0 }, "[--json] DIR|FILE...",
+	    "Say what is wrong in the texts, with line numbers of the signed text.  Exits 0: these are warnings.\n" },
+	{ "affects", affects_main, 1, -1,
+	    (const int[]){ 'k', 'j', O_KERNEL, O_RUNNING, O_USER, O_ARCH, O_HOST, O_OVERLAY, O_UNSIGNED, 0 },
+	    "[--kernel V] [--running V] [--user V] [--arch A] [--host] [--overlay FILE] [--json]\n"
+	    "                  [--keyring FILE]... [--unsigned] DIR|FILE...",
+	    "Am I affected?  Answers affected, fixed, not affected, reboot required or unknown, each with its reason.\n"
+	    "Exits 1 when anything is affected or needs a reboot.\n\n"
+	    "  --kernel V      the installed kernel (freebsd-version -k), such as 13.2-RELEASE-p1,\n"
+	    "                  or for a -STABLE with its count: \"13.2-STABLE stable/13-n255800\"\n"
+	    "  --running V     the kernel that runs (freebsd-version -r)\n"
+	    "  --user V        the installed userland (freebsd-version -u)\n"
+	    "  --arch A        the machine's architecture (uname -p): amd64, aarch64, ...\n"
+	    "  --host          ask this machine for all four (FreeBSD only)\n"
+	    "  --overlay FILE  facts that no field holds, beside those that errata knows (JSON, errata(1))\n"
+	    "  --unsigned      with --keyring: believe notices that do not verify, too\n" },
+};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+void
+complain(const struct uverr *err)
+{
+	fprintf(stderr, "errata: %s\n", err->text);
+}
+
+static void
+usage(FILE *out)
+{
+	fprintf(out, "usage: errata COMMAND [OPTION]... [ARGUMENT]...\n\n");
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		fprintf(out, "  errata %s %s\n", commands[i].name, commands[i].usage);
+	fprintf(out, "\n`errata COMMAND --help` says more; so does errata(1).\n");
+}
+
+static void
+command_usage(const struct command *cmd)
+{
+	fprintf(stderr, "usage: errata %s %s\n", cmd->name, cmd->usage);
+	exit(EXIT_USAGE);
+}
+
+static bool
+has(const struct command *cmd, int c)
+{
+	for (const int *o = cmd->options; *o != 0; o++)
+		if (*o == c)
+			return (true);
+	return (false);
+}
+
+static void
+option_set(struct options *opt, int c, const char *arg)
+{
+	switch (c) {
+	case 'k': *ARRAY_ADD(opt->keyrings, opt->nkeyrings) = arg; break;
+	case 'j': opt->json = true; break;
+	case 'n': opt->dry_run = true; break;
+	case 'R': opt->reverse = true; break;
+	case O_BRANCH: opt->branch = arg; break;
+	case O_SINCE: opt->since = arg; break;
+	case O_CATEGORY: opt->category = arg; break;
+	case O_MODULE: opt->module = arg; break;
+	case O_UNFIXED: opt->unfixed = true; break;
+	case O_KERNEL: opt->kernel = arg; break;
+	case O_RUNNING: opt->running = arg; break;
+	case O_USER: opt->user = arg; break;
+	case O_ARCH: opt->arch = arg; break;
+	case O_HOST: opt->host = true; break;
+	case O_OVERLAY: opt->overlay = arg; break;
+	case O_REPO: opt->repo = arg; break;
+	case O_ROOT: opt->root = arg; break;
+	case O_BUILD: opt->build = true; break;
+	case O_SIGNATURE: opt->signature = arg; break;
+	case O_FREEBSD: opt->freebsd = true; break;
+	case O_MIRROR: opt->mirror = arg; break;
+	case O_KEYPRINT: opt->keyprint = arg; break;
+	case O_STATE: opt->state = arg; break;
+	case O_BRIEF: opt->brief = true; break;
+	case O_TEXT: opt->text = true; break;
+	case O_UNSIGNED: opt->unsigned_ok = true; break;
+	case O_DATE: opt->date = arg; break;
+	}
+}
+
+static void
+options_read(const struct command *cmd, int argc, char **argv, struct options *opt)
+{
+	int c;
+
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":k:jhnR", longopts, NULL)) != -1) {
+		if (c == ':') {
+			fprintf(stderr, "errata: %s: option %s wants a value\n", cmd->name, argv[optind - 1]);
+			command_usage(cmd);
+		}
+		if (c == 'h') {
+			printf("usage: errata %s %s\n\n%s", cmd->name, cmd->usage, cmd->help);
+			exit(EXIT_OK);
+		}
+		if (c == '?' || !has(cmd, c)) {
+			fprintf(stderr, "errata: %s: unknown option %s\n", cmd->name, argv[optind - 1]);
+			command_usage(cmd);
+		}
+		option_set(opt, c, optarg);
+	}
+	opt->nargs = argc - optind;
+	opt->args = argv + optind;
+	if (opt->nargs < cmd->min || (cmd->max >= 0 && opt->nargs > cmd->max)) {
+		fprintf(stderr, "errata: %s: %s\n", cmd->name,
+		    opt->nargs < cmd->min ? "an argument is missing" : "too many arguments");
+		command_usage(cmd);
+	}
+}
+
+int
+options_keyring(const struct options *opt, struct keyring **kr, struct uverr *err)
+{
+	int error;
+
+	if ((error = keyring_open(kr, err)) != 0)
+		return (error);
+	for (size_t i = 0; i < opt->nkeyrings; i++)
+		if ((error = keyring_add(*kr, opt->keyrings[i], err)) != 0) {
+			keyring_free(*kr);
+			*kr = NULL;
+			return (error);
+		}
+	return (0);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options opt = { 0 };
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		usage(stderr);
+		return (EXIT_USAGE);
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		usage(stdout);
+		return (EXIT_OK);
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("errata %s\n", ERRATA_VERSION);
+		return (EXIT_OK);
+	}
+	for (size_t i = 0; i < NCOMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		options_read(&commands[i], argc - 1, argv + 1, &opt);
+		status = commands[i].func(&opt);
+		free(opt.keyrings);
+		if (fflush(stdout) != 0 || ferror(stdout)) {
+			fprintf(stderr, "errata: standard output: %s\n", strerror(errno));
+			status = EXIT_NO;
+		}
+		return (status);
+	}
+	fprintf(stderr, "errata: unknown %s %s (see errata --help)\n", argv[1][0] == '-' ? "option" : "command", argv[1]);
+	return (EXIT_USAGE);
+}

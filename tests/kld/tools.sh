@@ -58,7 +58,7 @@ if command -v gdb >/dev/null && gdb_run -ex start | grep -q 'main (argc='; then
 	check "vnet print assigns" "$tmp/session" '^\$10 = 70' '^\$11 = 171'
 
 	gdb_run -ex 'vnet print red d_count' >"$tmp/session"
-	check "vnet print before the program runs" "$tmp/session" .
+	check "vnet print before the program runs" "$tmp/session" "no stack is called red"
 	gdb_run -ex "break debug_add" -ex run -ex 'vnet print nobody d_count' >"$tmp/session"
 	check "a breakpoint by name; vnet print: no such stack" "$tmp/session" 'Breakpoint 1, debug_add' \
 	    'no stack is called nobody'

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any bytes as a module: a verdict, and a repair that checks ok or is refused.
- *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -Ikldcheck -o fuzz-kldcheck tests/fuzz/fuzz-kldcheck.c \
- *	    $(ls kldcheck | sed -n '/main.c/d; s|.*[.]c$|kldcheck/&|p') -lcapstone
- *	./fuzz-kldcheck -max_total_time=60 tests/fuzz/corpus/kldcheck
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -257,7 +257,8 @@ read_dynamic_rels(struct kc_elf *e, const struct dynamic *d, char *why, size_t n
 			return (-1);
 	}
 	e->has_relr = d->v[DT_RELR] != 0;
-	qsort(e->rel, e->nrel, sizeof(*e->rel), by_place);
+	if (e->nrel > 1)
+		qsort(e->rel, e->nrel, sizeof(*e->rel), by_place);
 	return (0);
 }
 

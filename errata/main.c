@@ -74,6 +74,16 @@ static const struct command {
 	    "  --host          ask this machine for all four (FreeBSD only)\n"
 	    "  --overlay FILE  facts that no field holds, beside those that errata knows (JSON, errata(1))\n"
 	    "  --unsigned      with --keyring: believe notices that do not verify, too\n" },
+	{ "patch", patch_main, 0, 1, (const int[]){ 'k', 'j', 'n', 'R', O_ROOT, O_SIGNATURE, O_BUILD, 0 },
+	    "[--dry-run] [-R] --keyring FILE [--signature SIG] --root DIR [--build] FILE.patch\n"
+	    "       errata patch --root DIR",
+	    "Verify a source patch, apply it to all its files or to none, and say what to rebuild.  Without a patch:\n"
+	    "finish what was interrupted.\n\n"
+	    "  --root DIR      the source tree\n"
+	    "  -n, --dry-run   only say what would be done\n"
+	    "  -R, --reverse   take the patch back\n"
+	    "  --signature SIG the detached signature, when it is not FILE.patch.asc\n"
+	    "  --build         then build; for a tree of uvnet\n" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

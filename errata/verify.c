@@ -314,6 +314,11 @@ verify_detached(struct keyring *kr, struct slice data, struct slice signature, s
 		snprintf(v->why, sizeof(v->why), "refused: %.400s", err.text);
 		return;
 	}
+	if (data.n == 0) {			/* librnp takes no empty input */
+		*v = (struct verdict){ .status = VERDICT_BAD };
+		snprintf(v->why, sizeof(v->why), "there is nothing in it that could have been signed");
+		return;
+	}
 	if (rnp_input_from_memory(&in, (const uint8_t *)data.p, data.n, false) != RNP_SUCCESS ||
 	    rnp_input_from_memory(&sig, (const uint8_t *)signature.p, signature.n, false) != RNP_SUCCESS ||
 	    rnp_op_verify_detached_create(&op, kr->ffi, in, sig) != RNP_SUCCESS)

@@ -229,7 +229,7 @@ def lint():
     line = TEXT.split("\n").index("Announced:      2023-08-01") + 1
     faults = [(TEXT.replace("2023-08-01\n", "2023-02-30\n", 1), line, "does not exist"),
               (TEXT.replace("2023-08-01\n", "2024-08-01\n", 1), line, "numbered in 2023"),
-              (TEXT.replace("13.2-RELEASE-p2", "13.1-RELEASE-p2"), line + 4, "does not lie on"),
+              (TEXT.replace("13.2-RELEASE-p2", "13.1-RELEASE-p2"), None, "does not lie on"),
               (TEXT.replace("stable/13-n255888", "stable/13-255888"), None, "lacks its n"),
               (TEXT.replace("releng/13.2-n254623", "releng/13.1-n254623"), None, "revision of releng/13.1"),
               (TEXT.replace("\nV.   Solution", "\nIX.  Solution"), None, "number 5"),

@@ -197,18 +197,16 @@ void
 buf_fmt(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
+	char *text;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		text_oom();
-	buf_room(b, (size_t)n);
-	va_start(ap, fmt);
-	vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	b->n += (size_t)n;
+	buf_add(b, text, (size_t)n);
+	free(text);
 }
 
 void
@@ -227,7 +225,9 @@ buf_get(const struct buf *b)
 struct lines
 lines_of(struct slice text)
 {
-	return ((struct lines){ text.p, text.p + text.n, 0 });
+	const char *p = text.n > 0 ? text.p : "";
+
+	return ((struct lines){ p, p + text.n, 0 });
 }
 
 bool
@@ -272,7 +272,7 @@ array_grow(void **array, size_t *count, size_t size)
 bool
 text_is_utf8(struct slice s)
 {
-	const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
+	const unsigned char *p = (const unsigned char *)(s.n > 0 ? s.p : ""), *end = p + s.n;
 	uint32_t c;
 	int more;
 

@@ -14,6 +14,7 @@
 #include "control.h"
 #include "report.h"
 #include "stack.h"
+#include "wg.h"
 
 /* {"ok": true}, or what went wrong. */
 static json *
@@ -38,6 +39,10 @@ create_run(const struct request *req)
 	error = config_parse(&cfg, req->file, req->text, strlen(req->text), &err);
 	if (error == 0 && (cfg.modules != NULL || cfg.control != NULL || cfg.workers != 0))
 		error = uverr(&err, EINVAL, "%s: `modules`, `control` and `workers` are for `vnet run` only", req->file);
+	for (size_t i = 0; error == 0 && i < cfg.nvnets; i++)
+		if (cfg.vnets[i].wireguard != NULL)
+			error = uverr(&err, EINVAL, "%s: vnet \"%s\": `wireguard` is for `vnet run` only", req->file,
+			    cfg.vnets[i].name);
 	if (error == 0) {
 		workers_stop();
 		error = stacks_create(&cfg, &err);
@@ -111,6 +116,8 @@ kldunload_run(const struct request *req)
 		error = uverr(&err, ENOENT, "%.64s: no such module is loaded", req->name);
 	else if (file == kld_find("inet"))
 		error = uverr(&err, EBUSY, "%s: vnet itself needs it", req->name);
+	else if (file == kld_find("if_wg") && wg != NULL)
+		error = uverr(&err, EBUSY, "%s: configured tunnels need it", req->name);
 	else if (file == kld_find("if_epair") && !TAILQ_EMPTY(&links))
 		error = uverr(&err, EBUSY, "%s: link \"%s\" needs it", req->name, TAILQ_FIRST(&links)->l_name);
 	else {

@@ -156,7 +156,8 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 		for (j = 0; j < cv->ninterfaces && listen.s_addr != INADDR_ANY; j++)
 			if (cv->interfaces[j].prefixlen >= 0 && cv->interfaces[j].addr.s_addr == listen.s_addr)
 				break;
-		if (listen.s_addr != INADDR_ANY && j == cv->ninterfaces)
+		/* A wg-quick file has addresses, too; those are seen when it is read. */
+		if (listen.s_addr != INADDR_ANY && j == cv->ninterfaces && cv->wireguard == NULL)
 			config_error(cfg, cv->publishes.v[i].line, "vnet \"%s\": publish.listen: %s: no interface of this"
 			    " stack has that address", cv->name, config_addrstr(&cv->publishes.v[i].listen, addr));
 	}

@@ -263,7 +263,7 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 	struct config_vnet *cv;
 	const ucl_object_t *head;
 	ucl_object_iter_t it = NULL;
-	const char *key;
+	const char *key, *s;
 	int m;
 
 	cv = append(w, w->cfg->vnets, w->cfg->nvnets, sizeof(*cv));
@@ -290,7 +290,13 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 			ports_walk(w, &cv->publishes, mark, key, head);
 		} else {
 			m = scan_key(w->scan, mark, key);
-			if (strcmp(key, "cpu") == 0)
+			if (strcmp(key, "wireguard") == 0) {
+				s = value_string(w, m, key, head);
+				if (s != NULL && *s == '\0')
+					WALK_ERROR(w, m, "%s: an empty path", key);
+				else if (s != NULL)
+					cv->wireguard = strdup(s);
+			} else if (strcmp(key, "cpu") == 0)
 				cv->cpu = value_int(w, m, key, head, 0, 65535);
 			else if (strcmp(key, "memory") == 0)
 				memory_walk(w, cv, m, head);

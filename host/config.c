@@ -154,6 +154,7 @@ void
 config_free(struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->nvnets; i++) {
+		free(cfg->vnets[i].wireguard);
 		free(cfg->vnets[i].interfaces);
 		free(cfg->vnets[i].forwards.v);
 		free(cfg->vnets[i].publishes.v);

@@ -44,6 +44,7 @@ struct config_vnet {
 	char name[VNET_NAMELEN];
 	int cpu;			/* -1: wherever it fits best */
 	size_t memory;			/* the limit of its heap, bytes; 0: the default */
+	char *wireguard;		/* a wg-quick file, or NULL */
 	int line;
 	struct config_interface *interfaces;
 	size_t ninterfaces;

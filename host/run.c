@@ -27,6 +27,7 @@
 #include "control.h"
 #include "stack.h"
 #include "vnet.h"
+#include "wg.h"
 
 struct run {
 	const struct options *opt;
@@ -83,16 +84,25 @@ modules_find(const struct run *run, char dir[PATH_MAX], struct uverr *err)
 	    " inet.ko is"));
 }
 
+static size_t
+wireguard_wanted(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nvnets; i++)
+		if (cfg->vnets[i].wireguard != NULL)
+			return (1);
+	return (0);
+}
+
 static int
 modules_load(const struct run *run, struct uverr *err)
 {
-	static const char *const names[] = { "inet.ko", "if_epair.ko" };
+	static const char *const names[] = { "inet.ko", "if_epair.ko", "if_wg.ko" };
 	char dir[PATH_MAX], path[PATH_MAX + 64];
 	linker_file_t file;
 	int error;
 
 	error = modules_find(run, dir, err);
-	for (size_t i = 0; i < 2 && error == 0; i++) {
+	for (size_t i = 0; i < 2 + wireguard_wanted(&run->cfg) && error == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		error = kld_load(path, &file, err);
 		if (error == 0 && run->opt->verbose)
@@ -106,6 +116,10 @@ modules_load(const struct run *run, struct uverr *err)
 		inet = NULL;
 		return (uverr(err, ENOEXEC, "%s/inet.ko: not made for this program (its inet_kpi is another version)", dir));
 	}
+	file = kld_find("if_wg");
+	wg = file != NULL ? kld_lookup(file, "wg_kpi") : NULL;
+	if (file != NULL && (wg == NULL || wg->version != WG_KPI_VERSION || wg->size != sizeof(*wg)))
+		return (uverr(err, ENOEXEC, "%s/if_wg.ko: not made for this program", dir));
 	return (0);
 }
 
@@ -215,6 +229,7 @@ fail_captures:
 	captures_fini();
 fail_workers:
 	workers_fini();
+	wg_fini();
 fail_kld:
 	kld_fini();
 fail_netisr:

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "relay.h"
 #include "stack.h"
+#include "wg.h"
 
 struct stack_list stacks = TAILQ_HEAD_INITIALIZER(stacks);
 const struct inet_kpi *inet;
@@ -62,6 +63,10 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	for (i = 0; i < cv->ninterfaces && error == 0; i++) {
 		*line = cv->interfaces[i].line;
 		error = end_create(st, &cv->interfaces[i], err);
+	}
+	if (error == 0 && cv->wireguard != NULL) {
+		*line = cv->line;
+		error = wg_create(st, cv->wireguard, err);
 	}
 	for (i = 0; i < cv->publishes.n && error == 0; i++) {
 		*line = cv->publishes.v[i].line;
@@ -123,6 +128,7 @@ stack_destroy(struct stack *st)
 		publish_destroy(LIST_FIRST(&st->st_publishes));
 	while (!LIST_EMPTY(&st->st_relays))
 		relay_destroy(LIST_FIRST(&st->st_relays));
+	wg_destroy(st);
 	while (!LIST_EMPTY(&st->st_ends))
 		end_destroy(LIST_FIRST(&st->st_ends));
 	CURVNET_RESTORE();

@@ -18,6 +18,7 @@ struct stack;
 struct link;
 struct relay;
 struct capture;
+struct wgport;
 
 /* An interface of a stack, which is an end of a link. */
 struct end {
@@ -48,6 +49,7 @@ struct stack {
 	TAILQ_ENTRY(stack) st_le;
 	struct vnet *st_vnet;
 	struct worker *st_worker;
+	struct wgport *st_wg;		/* its WireGuard (wg.c), or NULL */
 	struct end_list st_ends;
 	struct forward_list st_forwards;
 	struct publish_list st_publishes;

@@ -74,6 +74,11 @@ static const struct command {
 	    "  --host          ask this machine for all four (FreeBSD only)\n"
 	    "  --overlay FILE  facts that no field holds, beside those that errata knows (JSON, errata(1))\n"
 	    "  --unsigned      with --keyring: believe notices that do not verify, too\n" },
+	{ "revision", revision_main, 1, -1, (const int[]){ 'k', 'j', O_REPO, O_BRANCH, 0 },
+	    "--repo DIR [--branch B] [--json] FILE...",
+	    "Say of a git checkout of FreeBSD's source whether it has the fixes, by commit and by count.\n\n"
+	    "  --repo DIR      the checkout\n"
+	    "  --branch B      the branch it follows, when its name does not say so\n" },
 	{ "patch", patch_main, 0, 1, (const int[]){ 'k', 'j', 'n', 'R', O_ROOT, O_SIGNATURE, O_BUILD, 0 },
 	    "[--dry-run] [-R] --keyring FILE [--signature SIG] --root DIR [--build] FILE.patch\n"
 	    "       errata patch --root DIR",

@@ -8,9 +8,9 @@
  * takes turns with everything else.
  *
  * When descriptors run out, the connection that cannot be accepted stays in the queue, and the socket would be
- * ready for ever; so it is not watched for a while.  They have run out for a `forward` when half are in use: its
- * connections commonly end in a `publish` of the same process (publish.c), which needs as many; if forwards took all,
- * each would wait for a descriptor at its other end, for ever.
+ * ready for ever; so it is not watched for a while.  They have run out for a `forward` when half of what listeners
+ * leave is in use: its connections commonly end in a `publish` of the same process (publish.c), which needs as many;
+ * if forwards took all, each would wait for a descriptor at its other end, for ever.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,9 +32,12 @@ struct forward {
 	struct delay f_pause;
 	LIST_ENTRY(forward) f_le;
 	struct stack *f_stack;
-	int f_fd, f_maxfd;
+	int f_fd;
 	struct sockaddr_in f_to;
 };
+
+/* Of the process: descriptors that it may have, and listeners, which are made while no worker runs. */
+static unsigned forwards_maxfd, forwards_count;
 
 #define FORWARD_OF(ptr, member) ((struct forward *)((char *)(ptr) - offsetof(struct forward, member)))
 
@@ -62,7 +65,7 @@ forward_connect(struct forward *f, int fd)
 	CURVNET_RESTORE();
 }
 
-/* Accept, unless it would take a descriptor of the upper half: the lowest that is free comes next. */
+/* Accept, unless it would take a descriptor of the other half; the lowest that is free shows how many are in use. */
 static int
 forward_next(const struct forward *f)
 {
@@ -71,7 +74,7 @@ forward_next(const struct forward *f)
 	if (fd < 0)
 		return (-1);
 	close(fd);
-	if (fd >= f->f_maxfd) {
+	if ((unsigned)fd >= forwards_count + (forwards_maxfd - forwards_count) / 2) {
 		errno = EMFILE;
 		return (-1);
 	}
@@ -124,7 +127,8 @@ forward_create(struct stack *st, const struct config_port *port, struct uverr *e
 	f->f_pause.d_func = forward_unpause;
 	f->f_stack = st;
 	f->f_to = port->to;
-	f->f_maxfd = getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < INT_MAX ? (int)(rl.rlim_cur / 2) : INT_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
+		forwards_maxfd = rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
 	f->f_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (f->f_fd < 0) {
 		error = uverr(err, errno, "forward: %s: %s", addr, strerror(errno));
@@ -145,6 +149,7 @@ forward_create(struct stack *st, const struct config_port *port, struct uverr *e
 		goto fail_fd;
 	}
 	LIST_INSERT_HEAD(&st->st_forwards, f, f_le);
+	forwards_count++;
 	return (0);
 fail_fd:
 	close(f->f_fd);
@@ -159,6 +164,7 @@ forward_destroy(struct forward *f)
 {
 	worker_undelay(f->f_stack->st_worker, &f->f_pause);
 	LIST_REMOVE(f, f_le);
+	forwards_count--;
 	close(f->f_fd);
 	free(f);
 }

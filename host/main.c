@@ -193,8 +193,8 @@ main(int argc, char **argv)
 			continue;
 		options_read(&commands[n], argc - i, argv + i, &opt);
 		status = commands[n].func(&opt);
-		if (fflush(stdout) != 0 || ferror(stdout)) {
-			fprintf(stderr, "vnet: standard output: %s\n", strerror(errno));
+		if (fflush(stdout) != 0 || ferror(stdout)) {	/* errno may be another's by now */
+			fprintf(stderr, "vnet: standard output could not be written\n");
 			status = EXIT_FAIL;
 		}
 		return (status);

@@ -343,6 +343,7 @@ relay_create(struct stack *st, int fd, int connecting, struct socket *so)
 	r->r_fd = fd;
 	r->r_flags = connecting ? RELAY_CONNECTING : RELAY_IN | RELAY_OUT;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));	/* a peer that vanished is noticed some day */
 	error = worker_watch(st->st_worker, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->r_watch);
 	if (error != 0)
 		goto fail_relay;

@@ -118,7 +118,7 @@ void vnet_fini(void);
 /*
  * Make a stack: its variables are there and every VNET_SYSINIT has run, or nothing is there.  The name is unique
  * among live stacks: letters, digits, `-`, `_` and `.`.  The caller is the thread that may enter stacks of `cpu`.
- * Errors: -EEXIST, -EINVAL (name), -EAGAIN (no slot left), or what a constructor returned, all others undone.
+ * Errors: -EEXIST, -EINVAL (name, cpu), -EAGAIN (no slot left), or what a constructor returned, all others undone.
  */
 int vnet_alloc(const char *name, unsigned cpu, struct vnet **vnet, struct uverr *err);
 

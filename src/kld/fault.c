@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtual variable touched outside any stack, explained.
+ * A virtual variable touched outside any stack, and a module that went astray, explained.
  *
  * With no stack set, an access to a virtual variable goes to the null slot, which faults; a store that forgot the
- * distance goes to the template, which is read-only.  Either way the address tells which variable was meant.  The
- * handler says so in one sentence, with write(2) and nothing else, and lets the signal have its way: the same
+ * distance goes to the template, which is read-only.  Either way the address tells which variable was meant.  Of any
+ * other fault in a module's code it is the place, and the stack, that its author wants to know.  The handler says so in one sentence, with write(2) and nothing else, and lets the signal have its way: the same
  * instruction faults again, with whatever handler was there before, or a core dump that shows the very place.
  */
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <uvnet/vnet.h>
 
 #include "kld_impl.h"
 
@@ -90,31 +91,55 @@ say_place(struct sentence *s, uintptr_t addr, int quoted)
 	}
 }
 
+/* Which variable, and what is missing. */
+static void
+say_variable(struct sentence *s, uintptr_t template, int outside, enum kld_set set, uintptr_t pc)
+{
+	if (!outside)
+		say(s, "the template of ");
+	say(s, set == SET_PCPU ? "per-CPU variable " : "virtual variable ");
+	say_place(s, template, 1);
+	say(s, !outside ? "" : set == SET_PCPU ? " before dpcpu_init()" : " with no stack set");
+	say(s, ", at ");
+	say_place(s, pc, 0);
+	if (!outside)
+		say(s, set == SET_PCPU ? "; DPCPU() is missing" : "; VNET() is missing");
+	else if (set != SET_PCPU)
+		say(s, "; CURVNET_SET() is missing");
+}
+
+/* A module that went astray: where, and in which stack. */
+static void
+say_astray(struct sentence *s, uintptr_t addr, uintptr_t pc)
+{
+	say_hex(s, addr);
+	say(s, ", at ");
+	say_place(s, pc, 0);
+	if (curvnet != NULL) {
+		say(s, ", in stack \"");
+		say(s, curvnet->vnet_name);
+		say(s, "\"");
+	}
+}
+
 /* ---- The handler ---- */
 
 static void
 explain(uintptr_t addr, const void *ucontext)
 {
 	struct sentence s = { .n = 0 };
-	uintptr_t template = addr;
+	uintptr_t template = addr, pc = kld_arch_fault_pc(ucontext);
 	int outside = vset_in_null(&template), wrote = kld_arch_fault_write(ucontext);
 	enum kld_set set = kld_set_of(template);
 
-	if (!outside && set == SET_NONE)
+	if (!outside && set == SET_NONE && !vset_in_window(pc))
 		return;
 	say(&s, "vnet: fault: ");
 	say(&s, wrote < 0 ? "access to " : wrote ? "write to " : "read of ");
-	if (!outside)
-		say(&s, "the template of ");
-	say(&s, set == SET_PCPU ? "per-CPU variable " : "virtual variable ");
-	say_place(&s, template, 1);
-	say(&s, !outside ? "" : set == SET_PCPU ? " before dpcpu_init()" : " with no stack set");
-	say(&s, ", at ");
-	say_place(&s, kld_arch_fault_pc(ucontext), 0);
-	if (!outside)
-		say(&s, set == SET_PCPU ? "; DPCPU() is missing" : "; VNET() is missing");
-	else if (set != SET_PCPU)
-		say(&s, "; CURVNET_SET() is missing");
+	if (outside || set != SET_NONE)
+		say_variable(&s, template, outside, set, pc);
+	else
+		say_astray(&s, addr, pc);
 	s.text[s.n++] = '\n';
 	for (size_t at = 0; at < s.n;) {
 		ssize_t did = write(STDERR_FILENO, s.text + at, s.n - at);

@@ -133,7 +133,9 @@ callout_reset_ns(struct callout *c, int64_t ns, callout_func_t *func, void *arg)
 		callout_unlink(c);
 	c->c_func = func;
 	c->c_arg = arg;
-	c->c_time = callout_now() + (ns > 0 ? ns : 1);	/* never due in the round that arms it */
+	/* Never due in the round that arms it; what is beyond the clock is never. */
+	if (__builtin_add_overflow(callout_now(), ns > 0 ? ns : 1, &c->c_time))
+		c->c_time = INT64_MAX;
 	c->c_child = c->c_next = NULL;
 	rootp = DPCPU_ID_PTR(c->c_vnet->vnet_cpu, callout_root);
 	heap_setroot(rootp, heap_meld(*rootp, c));

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uvnet/callout.h>
+#include <uvnet/dpcpu.h>
 #include <uvnet/netisr.h>
 #include <uvnet/vnet.h>
 
@@ -101,6 +102,8 @@ vnet_alloc(const char *name, unsigned cpu, struct vnet **vnet, struct uverr *err
 
 	if ((error = name_check(name, err)) != 0)
 		return (error);
+	if (cpu >= mp_ncpus)
+		return (uverr(err, EINVAL, "stack \"%s\": there is no CPU %u", name, cpu));
 	v = calloc(1, sizeof(*v));
 	if (v == NULL)
 		return (uverr(err, ENOMEM, "stack \"%s\": out of memory", name));

@@ -137,6 +137,25 @@ writes_to_a_template_are_named(void **state)
 }
 
 static void
+module_goes_astray(void)
+{
+	CURVNET_SET(vnet0);
+	function(module, void (*)(int *), "outside_astray")((int *)24);
+	CURVNET_RESTORE();
+}
+
+static void
+a_module_that_goes_astray_is_named_with_its_stack(void **state)
+{
+	(void)state;
+	module = load("outside");
+	die(module_goes_astray);
+	assert_said("vnet: fault: write to 0x18, at outside_astray+0x");
+	assert_said(" (outside.ko), in stack \"vnet0\"\n");
+	unload(module);
+}
+
+static void
 other_faults_are_not_ours(void **state)
 {
 	(void)state;
@@ -151,6 +170,7 @@ main(void)
 		cmocka_unit_test(faults_of_a_module_are_named),
 		cmocka_unit_test(faults_of_the_program_are_named),
 		cmocka_unit_test(writes_to_a_template_are_named),
+		cmocka_unit_test(a_module_that_goes_astray_is_named_with_its_stack),
 		cmocka_unit_test(other_faults_are_not_ours),
 	};
 

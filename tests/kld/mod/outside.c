@@ -6,7 +6,7 @@ VNET_DEFINE_STATIC(int, o_ticks);
 VNET_DEFINE(int, o_table[8]);
 
 int outside_read(void);
-void outside_write(void), outside_template(void);
+void outside_write(void), outside_template(void), outside_astray(int *where);
 
 int
 outside_read(void)
@@ -24,4 +24,10 @@ void
 outside_template(void)
 {
 	*(volatile int *)&VNET_NAME(o_ticks) = 1;
+}
+
+void
+outside_astray(int *where)
+{
+	*(volatile int *)where = 1;
 }

@@ -139,6 +139,10 @@ check_alloc(const struct elf_obj *obj, unsigned i, struct uverr *err)
 	}
 	if (strncmp(elf_secname(obj, i), ".ctors", 6) == 0 || strncmp(elf_secname(obj, i), ".dtors", 6) == 0)
 		return (bad_section(obj, err, i, "constructors of the old kind: compile with -fuse-init-array"));
+	/* Descriptors, and librseq's array of pointers to them; uvnet/machine/x86_64.h says why not. */
+	if (strncmp(elf_secname(obj, i), "__rseq_cs", 9) == 0)
+		return (bad_section(obj, err, i, "restartable sequences of its own: the kernel may read a descriptor after the "
+		    "unload; call the functions of uvnet/percpu.h and uvnet/counter.h, without -DUVNET_PROGRAM"));
 	return (0);
 }
 

@@ -14,17 +14,17 @@
 static char *base;
 
 static inline void
-add(int k)
+add(char *words, int k)
 {
 	int cpu;
 
 	do {
 		cpu = rseq_cpu_start();
 	} while (rseq_load_add_store__ptr(RSEQ_MO_RELAXED, RSEQ_PERCPU_CPU_ID,
-	    (intptr_t *)(base + (size_t)cpu * STRIDE + (size_t)k * 64), 1, cpu) != 0);
+	    (intptr_t *)(words + (size_t)cpu * STRIDE + (size_t)k * 64), 1, cpu) != 0);
 }
 
-BENCH_WAY(librseq, (void)0, add(k))
+BENCH_WAY(librseq, char *const words = base, (void)0, add(words, k))
 
 void
 bench_librseq_init(unsigned ncpus)

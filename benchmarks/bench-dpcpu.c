@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +35,18 @@ static counter_u64_t counters[BENCH_WORDS * BENCH_LINE];
 static _Thread_local unsigned me;
 DPCPU_DEFINE_STATIC(uintptr_t, variable);
 
-#define COUNTER(k) (counters[0] + (k) * BENCH_LINE)
-BENCH_WAY(thread, __asm__ volatile(""), machine_add(&tls[k * BENCH_LINE], 1))
-BENCH_WAY(add, (void)0, counter_u64_add(COUNTER(k), 1))
-BENCH_WAY(call, (void)0, counter_u64_add_shared(COUNTER(k), 1))
-BENCH_WAY(owned, (void)0, counter_u64_add_protected(COUNTER(k), 1))
-BENCH_WAY(dpcpu, (void)0, DPCPU_ADD(variable, 1))
-BENCH_WAY(own_atomic, (void)0, __atomic_fetch_add(&lines[me][k * BENCH_LINE], 1, __ATOMIC_RELAXED))
-BENCH_WAY(shared_atomic, (void)0, __atomic_fetch_add(&shared[0], 1, __ATOMIC_RELAXED))
-BENCH_WAY(getcpu, (void)0, __atomic_fetch_add(&by_cpu[(unsigned)sched_getcpu() * BENCH_LINE], 1, __ATOMIC_RELAXED))
+#define FIRST counter_u64_t const c = counters[0]
+#define NOTHING (void)0
+BENCH_WAY(thread, NOTHING, __asm__ volatile(""), machine_add(&tls[k * BENCH_LINE], 1))
+BENCH_WAY(add, FIRST, NOTHING, counter_u64_add(c + k * BENCH_LINE, 1))
+BENCH_WAY(call, FIRST, NOTHING, counter_u64_add_shared(c + k * BENCH_LINE, 1))
+BENCH_WAY(owned, FIRST, NOTHING, counter_u64_add_protected(c + k * BENCH_LINE, 1))
+BENCH_WAY(dpcpu, NOTHING, NOTHING, DPCPU_ADD(variable, 1))
+BENCH_WAY(own_atomic, uint64_t *const words = lines[me], NOTHING,
+    __atomic_fetch_add(&words[k * BENCH_LINE], 1, __ATOMIC_RELAXED))
+BENCH_WAY(shared_atomic, NOTHING, NOTHING, __atomic_fetch_add(&shared[0], 1, __ATOMIC_RELAXED))
+BENCH_WAY(getcpu, NOTHING, NOTHING,
+    __atomic_fetch_add(&by_cpu[(unsigned)sched_getcpu() * BENCH_LINE], 1, __ATOMIC_RELAXED))
 
 enum way { THREAD, ADD, CALL, OWNED, DPCPU, OWN_ATOMIC, SHARED_ATOMIC, GETCPU, LIBRSEQ, NWAY };
 static void (*const ways[NWAY][2])(void) = {
@@ -89,20 +93,19 @@ run_ways(void *arg)
 
 	me = r->nr;
 	pin((int)r->nr);
+	if (counter_own(&err) != 0)	/* only OWNED makes use of it */
+		abort();
 	for (round = 0; round < ROUNDS; round++)
 		for (w = 0; w < NWAY; w++)
 			for (k = 0; k < 2; k++) {
 				if (ways[w][k] == NULL)
 					continue;
-				if (w == OWNED)
-					counter_own(&err);
 				pthread_barrier_wait(r->barrier);
 				t = cpu_now();
 				ways[w][k]();
 				t = (cpu_now() - t) / BENCH_ADDS;
 				if (round == 0 || t < r->ns[w][k])
 					r->ns[w][k] = t;
-				counter_disown();
 			}
 	return (NULL);
 }
@@ -133,13 +136,19 @@ run_threads(unsigned n, double ns[NWAY][2])
 
 /* ---- Sums ---- */
 
+static sem_t owner_there, sums_done;
+
+/* Until the sums are done: so the next one is another. */
 static void *
 be_an_owner(void *arg)
 {
 	struct uverr err;
 
-	if (counter_own(&err) == 0)	/* for good: so the next one is another */
-		counter_u64_add_protected(*(counter_u64_t *)arg, 1);
+	if (counter_own(&err) != 0)
+		abort();
+	counter_u64_add_protected(*(counter_u64_t *)arg, 1);
+	sem_post(&owner_there);
+	sem_wait(&sums_done);
 	return (NULL);
 }
 
@@ -221,7 +230,6 @@ count_all(void *arg)
 		abort();
 	for (size_t i = 0; i < STACKS * EACH; i++)
 		counter_u64_add_protected(c[i], 1);
-	counter_disown();
 	return (NULL);
 }
 
@@ -258,19 +266,25 @@ static void
 sums(void)
 {
 	counter_u64_t c = counter_u64_alloc(M_WAITOK);
+	pthread_t t[64];
 	unsigned n, made = 0;
-	pthread_t t;
 	char name[64];
 
+	sem_init(&owner_there, 0, 0);
+	sem_init(&sums_done, 0, 0);
 	for (n = 1; n <= 64; n *= 2) {
 		for (; made < n; made++) {
-			if (pthread_create(&t, NULL, be_an_owner, &c) != 0)
-				return;
-			pthread_join(t, NULL);
+			if (pthread_create(&t[made], NULL, be_an_owner, &c) != 0)
+				abort();
+			sem_wait(&owner_there);
 		}
 		snprintf(name, sizeof(name), "fetch, %u owners", n);
 		row("ns", time_fetch(c), time_lines(n), "loop over that many lines", name);
 	}
+	for (n = 0; n < made; n++)
+		sem_post(&sums_done);
+	for (n = 0; n < made; n++)
+		pthread_join(t[n], NULL);
 }
 
 int

@@ -213,7 +213,6 @@ worker_main(void *arg)
 		else
 			round_run(w);
 	}
-	counter_disown();
 	return (NULL);
 }
 

@@ -61,12 +61,11 @@ uint64_t counter_u64_fetch(counter_u64_t c);
 void counter_u64_zero(counter_u64_t c);
 
 /*
- * Give this thread words of its own in every counter, until counter_disown() or for good.  There are as many owners
- * as CPUs, at least 16.  What it added stays.  Errors: -EAGAIN when there is no owner left to be, -EBUSY when this
- * thread is one.  counter_disown() of a thread that owns nothing does nothing; call it before the thread ends.
+ * Give this thread words of its own in every counter, until it ends.  There are as many owners as CPUs, at least 16;
+ * what one added stays when it ends, and another thread can be it.  Errors: -EAGAIN when there is no owner left to
+ * be, -EBUSY when this thread is one, -ENOMEM.
  */
 int counter_own(struct uverr *err);
-void counter_disown(void);
 
 /* Bytes of memory that counters take (mincore(2)): for reports. */
 size_t counter_resident(void);
@@ -84,8 +83,11 @@ struct counter_table {
 };
 extern struct counter_table counter_percpu;
 
-/* The distance to this thread's own words, or NULL.  (A pointer: so no addition to a word can change it.) */
-extern _Thread_local char *counter_owned __attribute__((tls_model("initial-exec")));
+/*
+ * The distance to this thread's own words, or NULL.  It changes once, in counter_own(), and NULL goes on to be right
+ * after that.  So it is a constant for whoever adds, and a compiler loads it once for many additions.
+ */
+extern _Thread_local char *const counter_owned __attribute__((tls_model("initial-exec")));
 
 /* An addition by a thread that owns nothing: by whatever way was chosen at start, the first of a CPU included. */
 void counter_u64_add_shared(counter_u64_t c, int64_t inc);
@@ -100,7 +102,7 @@ counter_u64_add_protected(counter_u64_t c, int64_t inc)
 {
 	char *const owned = counter_owned;
 
-	if (owned != NULL)
+	if (__builtin_expect(owned != NULL, 1))
 		machine_add((uint64_t *)(uintptr_t)(owned + (uintptr_t)c), (uint64_t)inc);
 	else
 		counter_u64_add_shared(c, inc);

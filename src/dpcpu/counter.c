@@ -40,7 +40,10 @@
 #define PAGE_MAPS (PAGE / sizeof(uint64_t) / PER_MAP)
 
 struct counter_table counter_percpu;
-_Thread_local char *counter_owned __attribute__((tls_model("initial-exec")));
+
+/* What others see as the constant counter_owned. */
+extern _Thread_local char *own_words __asm__("counter_owned") __attribute__((tls_model("initial-exec")));
+_Thread_local char *own_words;
 
 /* As counter_percpu, of all slots in use and whatever the path is. */
 static struct {
@@ -48,12 +51,16 @@ static struct {
 	uintptr_t slot[MAXSLOT];
 } in_use;
 
+/* CPUs and owners from this number on are not in use: so reading does not visit all that there could be. */
+static size_t cpus_end, owners_end;
+
 static pthread_mutex_t counter_lock = PTHREAD_MUTEX_INITIALIZER;
 static uintptr_t arena;
 static size_t slot_size, nslots;
 static uint64_t *map;			/* a bit for each counter: taken */
 static size_t map_first;		/* no counter is free in front of this word of it */
 static unsigned char *owner_taken;
+static pthread_key_t owner_key;		/* its destructor ends what counter_own() began */
 
 /* A page more than the size: else a counter's words would all compete for one line of a cache. */
 static uintptr_t
@@ -76,6 +83,8 @@ owners(void)
 
 /* ---- Start and end ---- */
 
+static void thread_ends(void *distance);
+
 int
 counter_init(struct uverr *err)
 {
@@ -92,6 +101,10 @@ counter_init(struct uverr *err)
 	if (m == MAP_FAILED)
 		return (uverr(err, ENOMEM, "counters: no address space for %zu slots of %zu bytes: %s; raise the limit "
 		    "(ulimit -v)", nslots, SLOT_MIN, strerror(errno)));
+	if (pthread_key_create(&owner_key, thread_ends) != 0) {
+		munmap(m, arena_size());
+		return (uverr(err, EAGAIN, "counters: the process has no pthread key left"));
+	}
 	arena = (uintptr_t)m;
 	madvise(m, arena_size(), MADV_NOHUGEPAGE);
 	madvise(m, arena_size(), MADV_DONTDUMP);
@@ -113,9 +126,13 @@ counter_fini(void)
 	free(owner_taken);
 	owner_taken = NULL;
 	map_first = 0;
-	counter_owned = NULL;
+	if (own_words != NULL)
+		pthread_setspecific(owner_key, NULL);
+	own_words = NULL;
+	pthread_key_delete(owner_key);
 	memset(counter_percpu.cpu, 0, mp_ncpus * sizeof(counter_percpu.cpu[0]));
 	memset(in_use.slot, 0, nslots * sizeof(in_use.slot[0]));
+	cpus_end = owners_end = 0;
 }
 
 /* ---- A counter's words ---- */
@@ -133,12 +150,19 @@ slot_used(size_t slot)
 	return (__atomic_load_n(&in_use.slot[slot], __ATOMIC_RELAXED));
 }
 
+/* In a signal handler, too.  The end is raised first: who sees the slot in use is seen by whoever reads next. */
 static void
 slot_use(size_t slot)
 {
-	__atomic_store_n(&in_use.slot[slot], slot_distance(slot), __ATOMIC_RELAXED);
+	size_t *const end = slot < mp_ncpus ? &cpus_end : &owners_end;
+	const size_t number = slot < mp_ncpus ? slot : slot - mp_ncpus;
+	size_t was = __atomic_load_n(end, __ATOMIC_RELAXED);
+
+	while (was <= number && !__atomic_compare_exchange_n(end, &was, number + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		continue;
+	__atomic_store_n(&in_use.slot[slot], slot_distance(slot), __ATOMIC_RELEASE);
 	if (dpcpu_path == DPCPU_PATH_RSEQ && slot < mp_ncpus)
-		__atomic_store_n(&counter_percpu.cpu[slot], slot_distance(slot), __ATOMIC_RELAXED);
+		__atomic_store_n(&counter_percpu.cpu[slot], slot_distance(slot), __ATOMIC_RELEASE);
 }
 
 /* By restartable sequence; the number that there is no slot for yet is this thread's at this moment. */
@@ -177,17 +201,27 @@ counter_u64_add_slow(counter_u64_t c, int64_t inc)
 	}
 }
 
-uint64_t
-counter_u64_fetch(counter_u64_t c)
+/* The sum over the slots from one number to another. */
+static uint64_t
+sum_slots(counter_u64_t c, size_t from, size_t to)
 {
 	uintptr_t distance;
 	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < nslots; i++)
+	for (i = from; i < to; i++)
 		if ((distance = slot_used(i)) != 0)
 			sum += __atomic_load_n(word(c, distance), __ATOMIC_RELAXED);
 	return (sum);
+}
+
+uint64_t
+counter_u64_fetch(counter_u64_t c)
+{
+	const size_t cpus = __atomic_load_n(&cpus_end, __ATOMIC_RELAXED);
+	const size_t own = __atomic_load_n(&owners_end, __ATOMIC_RELAXED);
+
+	return (sum_slots(c, 0, cpus) + sum_slots(c, mp_ncpus, mp_ncpus + own));
 }
 
 /* Storing zeros would undo what is added meanwhile; taking away what was seen does not. */
@@ -322,12 +356,29 @@ counter_resident(void)
 
 /* ---- Owners ---- */
 
+/* This thread ends.  `distance`: of what it owned; other destructors may still count, by the way for all. */
+static void
+disown(void *distance)
+{
+	pthread_mutex_lock(&counter_lock);
+	owner_taken[(uintptr_t)distance / slot_distance(0) - 1 - mp_ncpus] = 0;
+	pthread_mutex_unlock(&counter_lock);
+}
+
+static void
+thread_ends(void *distance)
+{
+	own_words = NULL;
+	disown(distance);
+}
+
 int
 counter_own(struct uverr *err)
 {
+	char *distance;
 	size_t i;
 
-	if (counter_owned != NULL)
+	if (own_words != NULL)
 		return (uverr(err, EBUSY, "counters: this thread owns words already"));
 	pthread_mutex_lock(&counter_lock);
 	for (i = 0; i < owners() && owner_taken[i]; i++)
@@ -335,19 +386,15 @@ counter_own(struct uverr *err)
 	if (i < owners()) {
 		owner_taken[i] = 1;
 		slot_use(mp_ncpus + i);
-		counter_owned = (char *)slot_distance(mp_ncpus + i);
 	}
 	pthread_mutex_unlock(&counter_lock);
-	return (counter_owned != NULL ? 0 : uverr(err, EAGAIN, "counters: all %zu owners are taken", owners()));
-}
-
-void
-counter_disown(void)
-{
-	if (counter_owned == NULL)
-		return;
-	pthread_mutex_lock(&counter_lock);
-	owner_taken[(uintptr_t)counter_owned / slot_distance(0) - 1 - mp_ncpus] = 0;
-	counter_owned = NULL;
-	pthread_mutex_unlock(&counter_lock);
+	if (i == owners())
+		return (uverr(err, EAGAIN, "counters: all %zu owners are taken", owners()));
+	distance = (char *)slot_distance(mp_ncpus + i);
+	if (pthread_setspecific(owner_key, distance) != 0) {
+		disown(distance);
+		return (uverr(err, ENOMEM, "counters: no memory for a thread's own words"));
+	}
+	own_words = distance;
+	return (0);
 }

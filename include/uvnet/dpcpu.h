@@ -12,7 +12,7 @@
  *
  * A variable may have any type, and an alignment of up to a page.  Instances exist for every CPU that the system may
  * ever have, so a CPU may come and go while the program runs, and affinities may change; the pages of an instance
- * come into being when they are first written to.
+ * come into being when they are first written to (initial values that are not zero are written at the load).
  */
 #ifndef UVNET_DPCPU_H
 #define UVNET_DPCPU_H

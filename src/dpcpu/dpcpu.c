@@ -3,8 +3,8 @@
  * DPCPU over a virtual set: one instance for each CPU that the system may ever have, made at start.
  *
  * Instances are not staggered: there are few, each CPU visits only its own, and page alignment lets a per-CPU
- * variable ask for whatever alignment it wants.  An instance's pages come into being when its CPU first writes to
- * them, so memory for CPUs that never run costs nothing.
+ * variable ask for whatever alignment it wants.  An instance's pages come into being when they are first written to;
+ * so a CPU that never runs costs only the pages in which initial values are not zero.
  *
  * Updates are made safe in one of three ways (enum dpcpu_path), chosen here once for all threads: sequences and
  * atomic instructions on the same word would not be safe from each other.

@@ -4,7 +4,8 @@
  *
  * Four threads a CPU update at once; each is interrupted by signals whose handler makes the same updates, and moves
  * itself to another CPU, or lets itself wander, all the time.  At the end the sums must be what was added, every
- * element of the lists must be there once, and nothing else.
+ * element of the lists must be there once, and nothing else.  The same additions made in the plain way, a load and a
+ * store, must not all be there: else nothing preempted anything, and the rest shows nothing.
  *
  *	UVNET_RSEQ=on build/tests/dpcpu/hammer 60
  */
@@ -23,7 +24,7 @@
 #define PER_CPU 4
 #define NODES 64		/* a thread */
 #define BATCH 64		/* updates between two moves */
-#define TEN_MICROSECONDS 10000
+#define INTERVAL 50000		/* ns between two signals to a thread */
 
 struct element {
 	struct dpcpu_node node;
@@ -38,6 +39,7 @@ struct thread {
 };
 
 DPCPU_DEFINE_STATIC(uintptr_t, word);
+DPCPU_DEFINE_STATIC(uintptr_t, plain);
 DPCPU_DEFINE_STATIC(uintptr_t, set);
 DPCPU_DEFINE_STATIC(uintptr_t, stored) = 1;
 DPCPU_DEFINE_STATIC(struct dpcpu_list, list);
@@ -53,12 +55,17 @@ fail(const char *what)
 	atomic_store(&broken, 1);
 }
 
+/* The plain one around the others: it is lost when one of them is interrupted. */
 static void
 add_all(void)
 {
+	volatile uintptr_t *const p = DPCPU_PTR(plain);
+	const uintptr_t seen = *p;
+
 	counter_u64_add(in_place, 1);
 	counter_u64_add_protected(called, 1);
 	DPCPU_ADD(word, 1);
+	*p = seen + 1;
 }
 
 static void
@@ -113,7 +120,7 @@ move(const cpu_set_t *all, unsigned where)
 static void *
 thread_main(void *arg)
 {
-	const struct itimerspec often = { { 0, TEN_MICROSECONDS }, { 0, TEN_MICROSECONDS } };
+	const struct itimerspec often = { { 0, INTERVAL }, { 0, INTERVAL } };
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
 	struct thread *t = arg;
 	sigset_t usr1;
@@ -123,7 +130,7 @@ thread_main(void *arg)
 
 	self = t;
 	event._sigev_un._tid = gettid();
-	if (sched_getaffinity(0, sizeof(all), &all) != 0 || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0 ||
+	if (sched_getaffinity(0, sizeof(all), &all) != 0 || timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ||
 	    timer_settime(timer, 0, &often, NULL) != 0) {
 		fail("no timer");
 		return (NULL);
@@ -197,7 +204,7 @@ main(int argc, char **argv)
 		printf("1..0 # SKIP %s\n", err.text);
 		return (0);
 	}
-	printf("1..7\n# path: %s\n", dpcpu_path_name());
+	printf("1..8\n# path: %s\n", dpcpu_path_name());
 	fflush(stdout);
 	in_place = counter_u64_alloc(M_WAITOK);
 	called = counter_u64_alloc(M_WAITOK);
@@ -229,7 +236,10 @@ main(int argc, char **argv)
 	check("every compare-and-store that succeeded counts", DPCPU_SUM(set), sets);
 	check("every element is on one list", count_elements(), (uint64_t)n * NODES);
 	check("instances with a value that nobody stored", strange, 0);
+	check("plain additions are lost (1: yes)", DPCPU_SUM(plain) < adds + handled, 1);
 	check("signals interrupted the threads (1: yes)", handled > 0, 1);
+	printf("# %ju signals; %ju of %ju plain additions lost\n", (uintmax_t)handled,
+	    (uintmax_t)(adds + handled - DPCPU_SUM(plain)), (uintmax_t)(adds + handled));
 	free(threads);
 	counter_u64_free(called);
 	counter_u64_free(in_place);

@@ -19,13 +19,17 @@
 #include <time.h>
 #include <unistd.h>
 #include <uvnet/counter.h>
+#include <uvnet/module.h>
+#include <uvnet/pcpustat.h>
 #include <uvnet/percpu.h>
+#include <uvnet/vnet.h>
 
 #include "bench-dpcpu.h"
 #include "bench.h"
 
 #define ROUNDS 15
 #define SUMS 200000
+#define STACKS 10000
 
 static _Thread_local uint64_t tls[BENCH_WORDS * BENCH_LINE] __attribute__((tls_model("initial-exec")));
 static uint64_t lines[2][BENCH_WORDS * BENCH_LINE] __attribute__((aligned(64)));
@@ -185,9 +189,11 @@ time_lines(unsigned n)
 static int
 start(void)
 {
-	struct uverr err;
+	const struct vnet_config config = { .max = STACKS + 2 };
+	struct uverr err = { "" };
 
-	if (vset_window_init(&err) != 0 || dpcpu_init(&err) != 0 ||
+	if (vset_window_init(&err) != 0 || dpcpu_init(&err) != 0 || vnet_init(&config, &err) != 0 ||
+	    kld_init("bench-dpcpu", &err) != 0 ||
 	    COUNTER_ARRAY_ALLOC(counters, BENCH_WORDS * BENCH_LINE, M_WAITOK) != 0) {
 		fprintf(stderr, "bench-dpcpu: %s\n", err.text);
 		return (-1);
@@ -217,39 +223,61 @@ without_rseq(char *self)
 
 /* ---- Ten thousand stacks ---- */
 
-#define STACKS 10000
-#define EACH 16
+struct stat16 {
+	uint64_t c[16];
+};
+VNET_PCPUSTAT_DEFINE_STATIC(struct stat16, stat16);
+VNET_PCPUSTAT_SYSINIT(stat16);
+VNET_PCPUSTAT_SYSUNINIT(stat16);
+static struct vnet *stacks[STACKS];
 
+/* As a worker does that has every stack; how fast does not matter here. */
 static void *
 count_all(void *arg)
 {
-	counter_u64_t *c = arg;
 	struct uverr err;
 
 	if (counter_own(&err) != 0)
 		abort();
-	for (size_t i = 0; i < STACKS * EACH; i++)
-		counter_u64_add_protected(c[i], 1);
+	pthread_barrier_wait(arg);	/* so the two own different words */
+	for (int i = 0; i < STACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		for (size_t k = 0; k < VNET_PCPUSTAT_LEN(stat16); k++)
+			counter_u64_add_protected(VNET(stat16)[k], 1);
+		CURVNET_RESTORE();
+	}
 	return (NULL);
 }
 
+/* The MB that their counters take: the words of two owners, and each stack's pointers to its own. */
 static double
-many_counters(void)
+many_stacks(void)
 {
-	static counter_u64_t c[STACKS * EACH];
 	const size_t before = counter_resident();
+	pthread_barrier_t both;
+	struct uverr err;
 	pthread_t t[2];
+	char name[16];
 	size_t after;
 
-	if (COUNTER_ARRAY_ALLOC(c, STACKS * EACH, M_WAITOK) != 0)
-		abort();
+	for (int i = 0; i < STACKS; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		if (vnet_alloc(name, 0, &stacks[i], &err) != 0) {
+			fprintf(stderr, "bench-dpcpu: %s\n", err.text);
+			exit(1);
+		}
+	}
+	pthread_barrier_init(&both, NULL, 2);
 	for (int i = 0; i < 2; i++)
-		pthread_create(&t[i], NULL, count_all, c);
+		if (pthread_create(&t[i], NULL, count_all, &both) != 0)
+			abort();
 	for (int i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
+	pthread_barrier_destroy(&both);
 	after = counter_resident();
-	COUNTER_ARRAY_FREE(c, STACKS * EACH);
-	return ((double)(after - before + sizeof(c)) / 1e6);
+	for (int i = 0; i < STACKS; i++)
+		vnet_destroy(stacks[i]);
+	return ((double)(after - before + STACKS * sizeof(VNET_NAME(stat16))) / 1e6);
 }
 
 #define MAXROWS 64
@@ -313,7 +341,7 @@ main(int argc, char **argv)
 	if (start() != 0)
 		return (1);
 	path = dpcpu_path_name();
-	mb = many_counters();
+	mb = many_stacks();
 	for (unsigned n = 1; n <= 2 && n <= (unsigned)sysconf(_SC_NPROCESSORS_ONLN); n++) {
 		run_threads(n, ns);
 		for (int k = 0; k < 2; k++) {

@@ -4,8 +4,8 @@
  *
  * Four threads a CPU update at once; each is interrupted by signals whose handler makes the same updates, and moves
  * itself to another CPU, or lets itself wander, all the time.  At the end the sums must be what was added, every
- * element of the lists must be there once, and nothing else.  The same additions made in the plain way, a load and a
- * store, must not all be there: else nothing preempted anything, and the rest shows nothing.
+ * element of the lists must be there once, and nothing else.  The same additions made in the plain way, a load before
+ * and a store after the others, must not all be there: else nothing preempted them, and the rest shows nothing.
  *
  *	UVNET_RSEQ=on build/tests/dpcpu/hammer 60
  */

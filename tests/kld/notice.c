@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * FreeBSD-EN-23:08.vnet, shown: one module, three stacks; how many of its references to virtual variables are right
+ * when the loader redirects them by GOT, as FreeBSD's does, and when uvnet loads it?
+ *
+ *	notice [--tap] RELAXED NORELAX MODULE
+ *
+ * The first two are shared objects, linked with and without relaxation; MODULE is for uvnet, of the same source.
+ * A reference is right when it finds the variable's first value in each new stack, and afterwards what it wrote in
+ * that stack.  One that does not even hit memory is caught here; in the kernel it is the notice's panic.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <uvnet/dpcpu.h>
+#include <uvnet/module.h>
+
+#include "gotloader.h"
+#include "mod/notice.h"
+
+static sigjmp_buf caught;
+
+static void
+on_fault(int sig)
+{
+	siglongjmp(caught, sig);
+}
+
+/* A reference, used in a stack: what it found there, or -1 when it hit no memory. */
+static int
+use(notice_ref_t *ref, struct vnet *stack, unsigned i, int v)
+{
+	volatile int old = -1;
+
+	CURVNET_SET(stack);
+	if (sigsetjmp(caught, 1) == 0)
+		old = ref(i, v);
+	CURVNET_RESTORE();
+	return (old);
+}
+
+static unsigned
+count_right(notice_ref_t *ref, struct vnet *stack[GOT_STACKS])
+{
+	unsigned right = 0;
+
+	for (unsigned i = 0; i < NOTICE_REFS; i++) {
+		int good = 1;
+
+		for (int k = 0; k < GOT_STACKS; k++)
+			good &= use(ref, stack[k], i, 100 * k + (int)i) == 1000 + (int)i;
+		for (int k = 0; k < GOT_STACKS; k++)
+			good &= use(ref, stack[k], i, 0) == 100 * k + (int)i;
+		right += good;
+	}
+	return (right);
+}
+
+static unsigned
+by_got(const char *path)
+{
+	struct vnet stack[GOT_STACKS] = { 0 }, *p[GOT_STACKS];
+	uintptr_t base[GOT_STACKS];
+	void *module = got_load(path, base);
+
+	for (int k = 0; k < GOT_STACKS; k++) {
+		stack[k].vnet_base = base[k];
+		p[k] = &stack[k];
+	}
+	return (count_right((notice_ref_t *)(uintptr_t)got_lookup(module, "notice_ref"), p));
+}
+
+static unsigned
+by_uvnet(const char *path)
+{
+	static const char *const name[GOT_STACKS] = { "one", "two", "three" };
+	const struct vnet_config config = { .max = 8 };
+	struct vnet *stack[GOT_STACKS];
+	struct uverr err = { "" };
+	linker_file_t file;
+	unsigned right;
+
+	if (vset_window_init(&err) != 0 || dpcpu_init(&err) != 0 || vnet_init(&config, &err) != 0 ||
+	    kld_init("program", &err) != 0)
+		goto fail;
+	for (int k = 0; k < GOT_STACKS; k++)
+		if (vnet_alloc(name[k], 0, &stack[k], &err) != 0)
+			goto fail;
+	if (kld_load(path, &file, &err) != 0)
+		goto fail;
+	right = count_right((notice_ref_t *)(uintptr_t)kld_lookup(file, "notice_ref"), stack);
+	for (int k = 0; k < GOT_STACKS; k++)
+		vnet_destroy(stack[k]);
+	kld_fini();
+	vnet_fini();
+	dpcpu_fini();
+	return (right);
+
+fail:
+	fprintf(stderr, "%s\n", err.text);
+	return (0);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct sigaction action = { .sa_handler = on_fault };
+	int tap = argc == 5 && strcmp(argv[1], "--tap") == 0;
+	/* Without relaxation two stay wrong: the compiler itself addressed the static and the hidden variable. */
+	static const struct {
+		const char *what;
+		unsigned expected;
+	} line[] = {
+		{ "as FreeBSD does, redirecting the GOT; linker relaxed", 0 },
+		{ "as FreeBSD does; linked with --no-relax, as it now asks", NOTICE_REFS - 2 },
+		{ "as uvnet does, variables placed where the stacks are", NOTICE_REFS },
+	};
+	unsigned right[3];
+	int bad = 0;
+
+	if (argc != 4 + tap) {
+		fprintf(stderr, "usage: notice [--tap] RELAXED NORELAX MODULE\n");
+		return (2);
+	}
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	right[0] = by_got(argv[1 + tap]);
+	right[1] = by_got(argv[2 + tap]);
+	right[2] = by_uvnet(argv[3 + tap]);
+	if (tap)
+		printf("1..3\n");
+	for (int i = 0; i < 3; i++) {
+		if (tap)
+			printf("%s %d - %s: %u of %d right, expected %u\n", right[i] == line[i].expected ? "ok" : "not ok", i + 1,
+			    line[i].what, right[i], NOTICE_REFS, line[i].expected);
+		else
+			printf("  %-56s references right: %u of %d\n", line[i].what, right[i], NOTICE_REFS);
+		bad |= right[i] != line[i].expected;
+	}
+	return (bad);
+}

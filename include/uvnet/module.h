@@ -130,7 +130,7 @@ struct kld_metainfo {
 
 /* Sizes in bytes, as a load would lay it out with every import near. */
 struct kld_fileinfo {
-	const char *name, *machine, *kind;	/* kind: "relocatable" */
+	const char *name, *machine, *kind;	/* kind: "relocatable", "shared object" */
 	size_t text_size, rodata_size, data_size, vnet_size, pcpu_size;
 	size_t relocations, slots;		/* slots: what is left of the GOT */
 	struct kld_metainfo *meta;

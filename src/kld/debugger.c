@@ -9,6 +9,9 @@
  * it serves: its variables are shown as the template has them, and `vnet print STACK VARIABLE`
  * (scripts/vnet-gdb.py) shows a stack's.
  *
+ * A shared object's debug information holds addresses that are final but for one distance, of which the interface
+ * knows nothing: `add-symbol-file FILE -o DISTANCE` is the way then, and nothing is registered here.
+ *
  * The names below are gdb's.  A compiler library in the same process may have them too; then the program's win.
  */
 #include <string.h>
@@ -72,6 +75,8 @@ kld_debugger_register(struct linker_file *file, const struct kld_image *image)
 	ElfW(Shdr) *sh = (void *)(file->data + ((const ElfW(Ehdr) *)(void *)file->data)->e_shoff);
 	struct kld_debug_entry *e = &file->debug;
 
+	if (obj->is_dyn)
+		return;
 	for (unsigned i = 1; i < obj->nshdr; i++)
 		if (image->sec[i].part != PART_NONE)
 			sh[i].sh_addr = image->part[image->sec[i].part].addr + image->sec[i].offset;
@@ -82,7 +87,8 @@ kld_debugger_register(struct linker_file *file, const struct kld_image *image)
 void
 kld_debugger_forget(struct linker_file *file)
 {
-	forget(&file->debug);
+	if (file->debug.symfile != NULL)
+		forget(&file->debug);
 }
 
 /*

@@ -74,9 +74,12 @@ check_header(const struct elf_obj *obj, struct uverr *err)
 		    obj->name, eh->e_ident[EI_CLASS], eh->e_ident[EI_DATA], eh->e_machine, kld_arch_name));
 	if (eh->e_ident[EI_VERSION] != EV_CURRENT || eh->e_version != EV_CURRENT)
 		return (bad(obj, err, "unknown ELF version", EI_VERSION));
-	if (eh->e_type != ET_REL)
-		return (uverr(err, ENOEXEC, "%s: not a relocatable object (type %u): link the module with ld -r",
-		    obj->name, eh->e_type));
+	if (eh->e_type != ET_REL && eh->e_type != ET_DYN)
+		return (uverr(err, ENOEXEC, "%s: neither a relocatable nor a shared object (type %u): link the module with "
+		    "ld -r", obj->name, eh->e_type));
+	if (eh->e_type == ET_DYN && eh->e_shnum == 0)
+		return (uverr(err, ENOEXEC, "%s: no section headers: nothing says where its sets and its metadata are",
+		    obj->name));
 	if (eh->e_shentsize != sizeof(ElfW(Shdr)))
 		return (bad(obj, err, "wrong size of a section header", offsetof(ElfW(Ehdr), e_shentsize)));
 	if (eh->e_shnum == 0)
@@ -117,7 +120,9 @@ check_alloc(const struct elf_obj *obj, unsigned i, struct uverr *err)
 		return (bad_section(obj, err, i, "loaded and compressed"));
 	if ((sh->sh_flags & SHF_WRITE) != 0 && (sh->sh_flags & SHF_EXECINSTR) != 0)
 		return (bad_section(obj, err, i, "writable and executable at once"));
-	switch (sh->sh_type) {
+	if (obj->is_dyn && !elf_dyn_contains(obj, sh->sh_addr, sh->sh_size) && sh->sh_size != 0)
+		return (bad_section(obj, err, i, "lies in no segment"));
+	switch (obj->is_dyn && sh->sh_type != SHT_PREINIT_ARRAY ? SHT_PROGBITS : sh->sh_type) {
 	case SHT_PROGBITS:
 	case SHT_NOTE:
 		break;
@@ -226,6 +231,13 @@ check_symbols(struct elf_obj *obj, struct uverr *err)
 	const ElfW(Shdr) *sh;
 	int error;
 
+	if (obj->symtab == 0 && obj->is_dyn) {		/* stripped: what it exports has names */
+		obj->sym = obj->dyn.sym;
+		obj->nsym = obj->dyn.nsym;
+		obj->str = obj->dyn.str;
+		obj->strsize = obj->dyn.strsize;
+		return (0);
+	}
 	if (obj->symtab == 0)
 		return (uverr(err, ENOEXEC, "%s: no symbol table: do not strip a module (strip -g is fine)", obj->name));
 	sh = &obj->shdr[obj->symtab];
@@ -240,7 +252,8 @@ check_symbols(struct elf_obj *obj, struct uverr *err)
 	if (error != 0)
 		return (error);
 	for (unsigned i = 0; i < obj->nsym; i++) {	/* the first too: a relocation may name it */
-		error = check_symbol(obj, i, err);
+		error = obj->is_dyn ? elf_dyn_check_symbol(obj, &obj->sym[i], i, obj->str, obj->strsize, err) :
+		    check_symbol(obj, i, err);
 		if (error != 0)
 			return (error);
 	}
@@ -309,12 +322,16 @@ elf_read(const char *name, const void *data, size_t size, struct elf_obj *obj, s
 	error = check_header(obj, err);
 	if (error != 0)
 		return (error);
-	obj->shdr = (const void *)(obj->data + ((const ElfW(Ehdr) *)data)->e_shoff);
+	obj->is_dyn = ((const ElfW(Ehdr) *)data)->e_type == ET_DYN;
 	obj->nshdr = ((const ElfW(Ehdr) *)data)->e_shnum;
-	error = check_sections(obj, err);
+	obj->shdr = (const void *)(obj->data + ((const ElfW(Ehdr) *)data)->e_shoff);
+	if (obj->is_dyn)
+		error = elf_dyn_read(obj, err);
+	if (error == 0)
+		error = check_sections(obj, err);
 	if (error == 0)
 		error = check_symbols(obj, err);
-	if (error == 0)
+	if (error == 0 && !obj->is_dyn)
 		error = check_relocations(obj, err);
 	return (error);
 }
@@ -330,9 +347,12 @@ int
 elf_rel_next(struct elf_rel *rel)
 {
 	const struct elf_obj *obj = rel->obj;
-	const ElfW(Shdr) *sh = &obj->shdr[rel->relsec];
+	const ElfW(Shdr) *sh;
 	const ElfW(Rela) *r;
 
+	if (obj->is_dyn)		/* has others: elf_dyn.c */
+		return (0);
+	sh = &obj->shdr[rel->relsec];
 	if (rel->relsec != 0)
 		rel->index++;
 	while (rel->relsec == 0 || rel->index >= sh->sh_size / sizeof(ElfW(Rela))) {

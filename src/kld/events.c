@@ -72,6 +72,35 @@ kld_linkersets_find(const struct kld_image *image, struct kld_linkersets *sets, 
 
 /* ---- .init_array and .fini_array ---- */
 
+/* A shared object names them in its dynamic section; what runs last comes first in .fini_array. */
+static int
+collect_dyn(struct linker_file *file, const struct kld_image *image, struct uverr *err)
+{
+	const struct elf_dyn *dyn = &image->obj->dyn;
+	const uintptr_t bias = image->part[PART_DATA].addr - dyn->lo;
+	const uint8_t *stage = image->part[PART_DATA].stage - dyn->lo;
+	uintptr_t f;
+
+	file->array = calloc(dyn->ninit + dyn->nfini + 2, sizeof(*file->array));
+	if (file->array == NULL)
+		return (uverr(err, ENOMEM, "%s: no memory for its constructors", file->name));
+	if (dyn->init != 0)
+		file->array[file->ninit++] = (void (*)(void))(dyn->init + bias);
+	for (size_t i = 0; i < dyn->ninit; i++) {
+		memcpy(&f, stage + dyn->init_array + i * sizeof(f), sizeof(f));
+		if (f != 0 && f != UINTPTR_MAX)
+			file->array[file->ninit++] = (void (*)(void))f;
+	}
+	if (dyn->fini != 0)
+		file->array[file->ninit + file->nfini++] = (void (*)(void))(dyn->fini + bias);
+	for (size_t i = 0; i < dyn->nfini; i++) {
+		memcpy(&f, stage + dyn->fini_array + i * sizeof(f), sizeof(f));
+		if (f != 0 && f != UINTPTR_MAX)
+			file->array[file->ninit + file->nfini++] = (void (*)(void))f;
+	}
+	return (0);
+}
+
 /* ".init_array.00101" comes before ".init_array.00102", and both before ".init_array". */
 static long
 priority(const char *name, const char *prefix)
@@ -122,6 +151,8 @@ kld_arrays_collect(struct linker_file *file, const struct kld_image *image, stru
 	const struct elf_obj *obj = image->obj;
 	size_t room = 0, n = 0;
 
+	if (obj->is_dyn)
+		return (collect_dyn(file, image, err));
 	for (unsigned i = 1; i < obj->nshdr; i++)
 		if (image->sec[i].part != PART_NONE && obj->shdr[i].sh_type != SHT_NOBITS &&
 		    (priority(elf_secname(obj, i), ".init_array") >= 0 || priority(elf_secname(obj, i), ".fini_array") >= 0))

@@ -57,7 +57,7 @@ is_import(const struct kld_image *image, unsigned i)
 	const ElfW(Sym) *s = &image->obj->sym[i];
 
 	return (s->st_shndx == SHN_UNDEF && KLD_ST_BIND(s->st_info) != STB_LOCAL &&
-	    (image->sym[i].kind == SYM_FOREIGN || image->sym[i].kind == SYM_TLS));
+	    (image->obj->is_dyn || image->sym[i].kind == SYM_FOREIGN || image->sym[i].kind == SYM_TLS));
 }
 
 static int
@@ -98,6 +98,41 @@ list_meta(struct kld_fileinfo *info, const struct kld_meta *meta, struct uverr *
 }
 
 static int
+count(void *arg, uintptr_t vaddr)
+{
+	(void)vaddr;
+	++*(unsigned *)arg;
+	return (0);
+}
+
+static void
+inspect_dyn(struct kld_fileinfo *info, const struct kld_image *image)
+{
+	const struct elf_obj *obj = image->obj;
+	unsigned n = obj->dyn.nrela[0] + obj->dyn.nrela[1];
+
+	info->kind = "shared object";
+	info->vnet_size = image->set[SET_VNET].size;
+	info->pcpu_size = image->set[SET_PCPU].size;
+	(void)elf_dyn_relr(obj, count, &n);
+	info->relocations = n;
+	info->text_size = info->rodata_size = info->data_size = 0;
+	for (unsigned i = 0; i < obj->dyn.nphdr; i++) {
+		const ElfW(Phdr) *ph = &obj->dyn.phdr[i];
+
+		if (ph->p_type != PT_LOAD)
+			continue;
+		if ((ph->p_flags & PF_X) != 0)
+			info->text_size += ph->p_memsz;
+		else if ((ph->p_flags & PF_W) == 0)
+			info->rodata_size += ph->p_memsz;
+		else
+			info->data_size += ph->p_memsz;
+	}
+	info->data_size -= info->vnet_size + info->pcpu_size;	/* which lie in it */
+}
+
+static int
 inspect(struct inspection *in, size_t size, struct uverr *err)
 {
 	static uintptr_t near = (uintptr_t)1 << 30;
@@ -129,6 +164,8 @@ inspect(struct inspection *in, size_t size, struct uverr *err)
 		elf_rel_first(&obj, &rel);
 		while (elf_rel_next(&rel))
 			info->relocations++;
+		if (obj.is_dyn)
+			inspect_dyn(info, &image);
 	}
 	kld_image_free(&image);
 	return (error);

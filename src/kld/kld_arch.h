@@ -80,6 +80,16 @@ int kld_arch_apply(const struct kld_image *image, const struct kld_rel *rel, str
 extern const size_t kld_arch_stub_size;
 void kld_arch_stub(uint8_t *stage, uintptr_t addr, uintptr_t slot);
 
+/* What a dynamic relocation of a shared object asks for; all write a pointer-sized word. */
+enum kld_dyntype {
+	DYN_REFUSED,	/* with the reason in *why */
+	DYN_NOTHING,
+	DYN_RELATIVE,	/* an address of the object's own: the addend */
+	DYN_WORD,	/* a symbol's address, plus the addend */
+	DYN_TPOFF	/* a thread-local's offset */
+};
+enum kld_dyntype kld_arch_dyntype(unsigned type, const char **why);
+
 /* Whether a dynamic relocation of the program writes a pointer. */
 int kld_arch_dyn_word(unsigned type);
 

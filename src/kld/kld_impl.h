@@ -2,10 +2,11 @@
 /*
  * Inside the module linker: what its files share.
  *
- *	elf_read.c	bytes -> struct elf_obj, everything checked
+ *	elf_read.c	bytes -> struct elf_obj, everything checked; elf_dyn.c: the same for shared objects
  *	modmeta.c	struct elf_obj -> what the module says of itself, without loading it
  *	layout.c	struct elf_obj -> struct kld_image: which section goes where
  *	reloc.c		plans slots and stubs, writes the relocated image into staging buffers
+ *	dyn.c		layout and relocation of shared objects
  *	place.c		takes address space, maps the image, puts the sets' parts into their instances
  *	symbols.c	names to addresses, and addresses to names
  *	program.c	the program itself as a linker file
@@ -18,7 +19,7 @@
  *	depend.c	what modules need of each other
  *	kld.c		the order of all that; modules' files
  *
- * The first four touch nothing but memory of their own: the fuzz target runs them on anything.
+ * The first five touch nothing but memory of their own: the fuzz target runs them on anything.
  */
 #ifndef KLD_IMPL_H
 #define KLD_IMPL_H
@@ -36,7 +37,25 @@
 #define KLD_NAME_MAX 64				/* length of a module's name */
 #define KLD_DEPTH_MAX 16			/* dependencies of dependencies of ... */
 
-/* ---- elf_read.c: a relocatable object, checked; nothing of it changes ---- */
+/* ---- elf_read.c, elf_dyn.c: a module's file, checked; nothing of it changes ---- */
+
+/* Of a shared object; all addresses are the object's own. */
+struct elf_dyn {
+	const ElfW(Phdr) *phdr;
+	unsigned nphdr;
+	uintptr_t lo, hi;	/* all its segments, whole pages */
+	size_t align;
+	const ElfW(Sym) *sym;	/* what its relocations name */
+	size_t nsym;
+	const char *str;
+	size_t strsize;
+	const ElfW(Rela) *rela[2];	/* DT_RELA, DT_JMPREL */
+	size_t nrela[2];
+	const uintptr_t *relr;
+	size_t nrelr;
+	uintptr_t init, fini, init_array, fini_array;
+	size_t ninit, nfini;
+};
 
 struct elf_obj {
 	const char *name;	/* of the file, for messages */
@@ -49,6 +68,8 @@ struct elf_obj {
 	unsigned nsym, symtab;	/* symtab: its section */
 	const char *str;
 	size_t strsize;
+	int is_dyn;		/* a shared object: `dyn` is there */
+	struct elf_dyn dyn;
 };
 
 /* The object points into `data`, which is word-aligned and outlives it.  Errors: -ENOEXEC. */
@@ -73,6 +94,18 @@ struct elf_rel {
 };
 void elf_rel_first(const struct elf_obj *obj, struct elf_rel *rel);
 int elf_rel_next(struct elf_rel *rel);
+
+/* elf_dyn.c's part of elf_read(); a symbol of it; where an address, or a piece of memory, is in the file, or NULL. */
+int elf_dyn_read(struct elf_obj *obj, struct uverr *err);
+int elf_dyn_check_symbol(const struct elf_obj *obj, const ElfW(Sym) *s, unsigned i, const char *str, size_t strsize,
+    struct uverr *err);
+const void *elf_dyn_at(const struct elf_obj *obj, uintptr_t vaddr, size_t size);
+/* Whether all of it lies in one segment. */
+int elf_dyn_contains(const struct elf_obj *obj, uintptr_t vaddr, size_t size);
+/* Each place of DT_RELR, until f() returns something else than 0, which is then returned. */
+int elf_dyn_relr(const struct elf_obj *obj, int (*f)(void *arg, uintptr_t vaddr), void *arg);
+/* Where the pointer at `at` points within the module, before relocation; 0 when nowhere. */
+int elf_dyn_follow(const struct elf_obj *obj, uintptr_t at, uintptr_t *to);
 
 /* ---- modmeta.c: what a file says of itself ---- */
 
@@ -138,6 +171,9 @@ struct kld_image {
 	size_t got, stubs;		/* offsets in PART_RO and PART_TEXT */
 	unsigned nslot, nstub;
 	struct kld_rebase rebase[SET_COUNT];
+	struct {
+		size_t start, size, align;
+	} set[SET_COUNT];		/* of a shared object: where in PART_DATA, which is all of it */
 };
 
 /*
@@ -150,6 +186,13 @@ typedef int kld_resolve_t(void *arg, const char *name, int tls, struct kld_sym *
 int kld_layout(const struct elf_obj *obj, struct kld_image *image, kld_resolve_t *resolve, void *arg,
     struct uverr *err);
 int kld_plan(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct uverr *err);	/* of kld_layout() */
+
+/* The same for a shared object, called by them. */
+int kld_dyn_layout(const struct elf_obj *obj, struct kld_image *image, kld_resolve_t *resolve, void *arg,
+    struct uverr *err);
+int kld_dyn_relocate(struct kld_image *image, struct uverr *err);
+/* PROT_ values that the page at an offset of its image keeps. */
+int kld_dyn_rights(const struct kld_image *image, size_t at, size_t page);
 
 int kld_rebase_add(struct kld_rebase *list, uintptr_t place);	/* 0 or -ENOMEM */
 
@@ -195,6 +238,7 @@ int kld_is_object(uintptr_t addr);
 struct kld_setpart {
 	uintptr_t addr;			/* the template; 0: none */
 	size_t size, align;
+	int inside;			/* the module's image: no piece of the set's own space */
 	struct vset_region *region;	/* NULL: not in the instances */
 };
 

@@ -120,6 +120,8 @@ kld_layout(const struct elf_obj *obj, struct kld_image *image, kld_resolve_t *re
 	struct kld_part *text = &image->part[PART_TEXT], *ro = &image->part[PART_RO];
 	int error;
 
+	if (obj->is_dyn)
+		return (kld_dyn_layout(obj, image, resolve, arg, err));
 	image->obj = obj;
 	image->sec = calloc(obj->nshdr, sizeof(*image->sec));
 	image->sym = calloc((size_t)obj->nsym + 1, sizeof(*image->sym));

@@ -19,6 +19,28 @@
  * Where the pointer at section+offset will point: a place in a section with bytes, with `size` bytes behind it.
  */
 static const uint8_t *
+follow_dyn(const struct elf_obj *obj, unsigned shndx, size_t offset, size_t size, unsigned *tsec, size_t *toff,
+    size_t *left)
+{
+	uintptr_t to;
+
+	if (!elf_dyn_follow(obj, obj->shdr[shndx].sh_addr + offset, &to))
+		return (NULL);
+	for (unsigned i = 1; i < obj->nshdr; i++) {
+		const ElfW(Shdr) *sh = &obj->shdr[i];
+
+		if (!elf_is_alloc(obj, i) || sh->sh_type == SHT_NOBITS || to < sh->sh_addr ||
+		    to - sh->sh_addr >= sh->sh_size || size > sh->sh_size - (to - sh->sh_addr))
+			continue;
+		*tsec = i;
+		*toff = to - sh->sh_addr;
+		*left = sh->sh_size - *toff;
+		return (obj->data + sh->sh_offset + *toff);
+	}
+	return (NULL);
+}
+
+static const uint8_t *
 follow(const struct elf_obj *obj, unsigned shndx, size_t offset, size_t size, unsigned *tsec, size_t *toff,
     size_t *left)
 {
@@ -28,6 +50,8 @@ follow(const struct elf_obj *obj, unsigned shndx, size_t offset, size_t size, un
 	const char *why;
 	size_t at;
 
+	if (obj->is_dyn)
+		return (follow_dyn(obj, shndx, offset, size, tsec, toff, left));
 	elf_rel_first(obj, &rel);
 	while (elf_rel_next(&rel)) {
 		if (rel.target != shndx || rel.offset != offset ||

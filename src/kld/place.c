@@ -103,6 +103,12 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 		file->set[k].size = part->size;
 		file->set[k].align = part->align;
 	}
+	for (unsigned k = 0; k < SET_COUNT; k++)
+		if (image->set[k].size != 0)
+			file->set[k] = (struct kld_setpart) {
+				.addr = image->part[PART_DATA].addr + image->set[k].start, .size = image->set[k].size,
+				.align = image->set[k].align, .inside = 1
+			};
 	return (0);
 
 fail:
@@ -116,7 +122,7 @@ kld_unplace(struct linker_file *file)
 {
 	for (unsigned k = SET_COUNT; k-- > 0;) {
 		assert(file->set[k].region == NULL);
-		if (file->set[k].size != 0)
+		if (file->set[k].size != 0 && !file->set[k].inside)
 			vset_space_free(set_place[k].space, file->set[k].addr, file->set[k].size);
 		file->set[k] = (struct kld_setpart) { 0 };
 	}
@@ -175,19 +181,56 @@ map_from_file(const char *name, uintptr_t addr, size_t size)
 }
 
 static int
+make_executable(const char *name, uintptr_t addr, size_t size)
+{
+	int error;
+
+	if (mprotect((void *)addr, size, PROT_READ | PROT_EXEC) != 0) {
+		error = map_from_file(name, addr, size);
+		if (error != 0)
+			return (error);
+	}
+	__builtin___clear_cache((void *)addr, (void *)(addr + size));
+	return (0);
+}
+
+/* A shared object's pages, run by run of the same rights. */
+static int
+protect_image(const struct linker_file *file, const struct kld_image *image)
+{
+	const struct kld_part *whole = &image->part[PART_DATA];
+	size_t page = page_size(), end;
+	int error, prot;
+
+	for (size_t at = 0; at < whole->size; at = end) {
+		prot = kld_dyn_rights(image, at, page);
+		for (end = at + page; end < whole->size && kld_dyn_rights(image, end, page) == prot; end += page)
+			continue;
+		if ((prot & PROT_WRITE) != 0 && (prot & PROT_EXEC) != 0)
+			return (-ENOEXEC);
+		if ((prot & PROT_EXEC) != 0)
+			error = make_executable(file->name, whole->addr + at, end - at);
+		else
+			error = mprotect((void *)(whole->addr + at), end - at, prot) != 0 ? -errno : 0;
+		if (error != 0)
+			return (error);
+	}
+	return (0);
+}
+
+static int
 protect_parts(const struct linker_file *file, const struct kld_image *image)
 {
 	const struct kld_part *text = &image->part[PART_TEXT], *ro = &image->part[PART_RO];
 	size_t page = page_size();
 	int error;
 
+	if (image->obj->is_dyn)
+		return (protect_image(file, image));
 	if (text->size != 0) {
-		if (mprotect((void *)text->addr, round_up(text->size, page), PROT_READ | PROT_EXEC) != 0) {
-			error = map_from_file(file->name, text->addr, round_up(text->size, page));
-			if (error != 0)
-				return (error);
-		}
-		__builtin___clear_cache((void *)text->addr, (void *)(text->addr + text->size));
+		error = make_executable(file->name, text->addr, round_up(text->size, page));
+		if (error != 0)
+			return (error);
 	}
 	if (ro->size != 0 && mprotect((void *)ro->addr, round_up(ro->size, page), PROT_READ) != 0)
 		return (-errno);

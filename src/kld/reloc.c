@@ -308,10 +308,10 @@ kld_relocate(struct kld_image *image, struct uverr *err)
 	struct elf_rel rel;
 	int error;
 
-	error = fill(image, err);
+	error = image->obj->is_dyn ? kld_dyn_relocate(image, err) : fill(image, err);
 	if (error != 0)
 		return (error);
-	for (unsigned i = 0; i < image->obj->nsym; i++) {
+	for (unsigned i = 0; i < image->obj->nsym && !image->obj->is_dyn; i++) {
 		struct kld_sym *sym = &image->sym[i];
 
 		if (sym->kind == SYM_HERE)

@@ -63,7 +63,10 @@ kld_symtab_make(const struct kld_image *image, struct kld_symtab *tab, struct uv
 
 		if (shndx == SHN_ABS)
 			sym[i] = obj->sym[i];
-		else if (shndx != SHN_UNDEF && image->sec[shndx].part != PART_NONE) {
+		else if (obj->is_dyn && shndx != SHN_UNDEF) {
+			sym[i] = obj->sym[i];
+			sym[i].st_value += image->part[PART_DATA].addr - obj->dyn.lo;
+		} else if (!obj->is_dyn && shndx != SHN_UNDEF && image->sec[shndx].part != PART_NONE) {
 			sym[i] = obj->sym[i];
 			sym[i].st_value += image->part[image->sec[shndx].part].addr + image->sec[shndx].offset;
 		}

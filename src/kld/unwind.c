@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "kld_impl.h"
 
@@ -56,6 +58,25 @@ check_records(const uint8_t *p, size_t size)
 	return (size);
 }
 
+/*
+ * The unwinder reads on until a zero word.  Behind a relocatable object's records is one (layout.c); in a shared
+ * object there may be none, and then it must not be told.
+ */
+static int
+is_ended(const struct kld_image *image, const uint8_t *stage, size_t start, size_t end)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), at = start;
+
+	if (!image->obj->is_dyn)
+		return (1);
+	while (at < end && get32(stage + at) != 0)
+		at += 4 + get32(stage + at);
+	if (at < end)
+		return (1);
+	return (end + 4 <= image->part[PART_DATA].filled && get32(stage + end) == 0 &&
+	    (kld_dyn_rights(image, end & ~(page - 1), page) & PROT_WRITE) == 0);
+}
+
 int
 kld_unwind_register(struct linker_file *file, const struct kld_image *image, struct uverr *err)
 {
@@ -73,6 +94,8 @@ kld_unwind_register(struct linker_file *file, const struct kld_image *image, str
 	    check_records(image->part[part].stage + start, end - start);
 	if (wrong != end - start)
 		return (uverr(err, ENOEXEC, "%s: .eh_frame+%#zx: a broken record", file->name, wrong));
+	if (!is_ended(image, image->part[part].stage, start, end))
+		return (0);
 	file->eh_frame = (void *)(image->part[part].addr + start);
 	kld_register_frame(file->eh_frame);
 	return (0);

@@ -262,6 +262,35 @@ kld_arch_stub(uint8_t *stage, uintptr_t addr, uintptr_t slot)
 	stage[7] = 0x0b;
 }
 
+enum kld_dyntype
+kld_arch_dyntype(unsigned type, const char **why)
+{
+	switch (type) {
+	case R_X86_64_NONE:
+		return (DYN_NOTHING);
+	case R_X86_64_RELATIVE:
+		return (DYN_RELATIVE);
+	case R_X86_64_64:
+	case R_X86_64_GLOB_DAT:
+	case R_X86_64_JUMP_SLOT:
+		return (DYN_WORD);
+	case R_X86_64_TPOFF64:
+		return (DYN_TPOFF);
+	case R_X86_64_IRELATIVE:
+		*why = "an indirect function: choose by a function pointer instead";
+		break;
+	case R_X86_64_DTPMOD64:
+	case R_X86_64_DTPOFF64:
+	case R_X86_64_TLSDESC:
+		*why = "a dynamic thread-local: compile with -ftls-model=initial-exec";
+		break;
+	default:
+		*why = "not one that is known: compile with -fPIC";
+		break;
+	}
+	return (DYN_REFUSED);
+}
+
 int
 kld_arch_dyn_word(unsigned type)
 {

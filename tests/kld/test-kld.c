@@ -109,6 +109,26 @@ variables_are_right_joined_by_lld(void **state)
 	sets_of("sets-lld");
 }
 
+/* As each linker makes them, relaxed or not; those that are not here are not built. */
+static void
+variables_are_right_in_shared_objects(void **state)
+{
+	static const char *const linker[] = { "ld", "ld.lld", "ld.gold", "mold" };
+	static const char *const how[] = { "default", "symbolic", "norelax", "relr" };
+	char name[64];
+
+	(void)state;
+	for (int l = 0; l < 4; l++)
+		for (int h = 0; h < 4; h++)
+			for (int o = 0; o < 2; o++) {
+				snprintf(name, sizeof(name), "sets-shared%s-%s-%s", o ? "-O0" : "", linker[l], how[h]);
+				if (access(module_path(name), R_OK) == 0)
+					sets_of(name);
+				else
+					assert_true(l != 0 || h == 3);
+			}
+}
+
 static void
 program_pointers_are_rebased(void **state)
 {
@@ -380,6 +400,7 @@ main(void)
 		cmocka_unit_test(variables_are_right_compiled_O0),
 		cmocka_unit_test(variables_are_right_compiled_in_sections),
 		cmocka_unit_test(variables_are_right_joined_by_lld),
+		cmocka_unit_test(variables_are_right_in_shared_objects),
 		cmocka_unit_test(variables_of_other_modules_and_libraries),
 		cmocka_unit_test(distances_within_a_set_are_right),
 		cmocka_unit_test(a_constructor_that_fails_leaves_nothing),

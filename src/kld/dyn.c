@@ -74,6 +74,7 @@ define(struct kld_image *image, size_t i, kld_resolve_t *resolve, void *arg, str
 	const struct elf_obj *obj = image->obj;
 	const ElfW(Sym) *s = &obj->dyn.sym[i];
 	const char *name = obj->dyn.str + s->st_name;
+	const char *sec = s->st_shndx < obj->nshdr ? elf_secname(obj, s->st_shndx) : "";
 	struct kld_sym *sym = &image->sym[i];
 	int error;
 
@@ -85,6 +86,9 @@ define(struct kld_image *image, size_t i, kld_resolve_t *resolve, void *arg, str
 		size_t at = s->st_value - obj->dyn.lo;
 
 		*sym = (struct kld_sym) { .kind = SYM_HERE, .set = set_at(image, at), .part = PART_DATA, .value = at };
+		for (unsigned k = 0; k < SET_COUNT; k++)	/* __stop_set_vnet lies behind the set, and is of it */
+			if (strcmp(sec, set_name[k]) == 0)
+				sym->set = k;
 		return (0);
 	}
 	*sym = (struct kld_sym) { .kind = SYM_FOREIGN, .set = SET_NONE };

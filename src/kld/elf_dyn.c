@@ -20,6 +20,8 @@
 #define DT_RELRENT 37
 #endif
 
+#define SEGMENTS_MAX 64		/* each address is looked for in all of them */
+
 const void *
 elf_dyn_at(const struct elf_obj *obj, uintptr_t vaddr, size_t size)
 {
@@ -93,9 +95,9 @@ check_segments(struct elf_obj *obj, const ElfW(Dyn) **dynamic, size_t *ndynamic,
 	int error;
 
 	if (eh->e_phentsize != sizeof(ElfW(Phdr)) || eh->e_phoff % _Alignof(ElfW(Phdr)) != 0 || eh->e_phoff > obj->size ||
-	    eh->e_phnum > (obj->size - eh->e_phoff) / sizeof(ElfW(Phdr)))
-		return (uverr(err, ENOEXEC, "%s: offset %#zx: the program headers lie outside the file", obj->name,
-		    offsetof(ElfW(Ehdr), e_phoff)));
+	    eh->e_phnum > (obj->size - eh->e_phoff) / sizeof(ElfW(Phdr)) || eh->e_phnum > SEGMENTS_MAX)
+		return (uverr(err, ENOEXEC, "%s: offset %#zx: the program headers lie outside the file, or are more than %d",
+		    obj->name, offsetof(ElfW(Ehdr), e_phoff), SEGMENTS_MAX));
 	obj->dyn.phdr = (const void *)(obj->data + eh->e_phoff);
 	obj->dyn.nphdr = eh->e_phnum;
 	obj->dyn.align = page;
@@ -114,6 +116,8 @@ check_segments(struct elf_obj *obj, const ElfW(Dyn) **dynamic, size_t *ndynamic,
 				return (uverr(err, ENOEXEC, "%s: segment %u: a module cannot define thread-locals: keep them in the "
 				    "program, or make them DPCPU", obj->name, i));
 			break;
+		case PT_INTERP:
+			return (uverr(err, ENOEXEC, "%s: a program: link the module with ld -r (or -shared)", obj->name));
 		case PT_DYNAMIC:
 			if (ph->p_offset > obj->size || ph->p_filesz > obj->size - ph->p_offset ||
 			    ph->p_offset % sizeof(uintptr_t) != 0)
@@ -145,7 +149,7 @@ count_gnu_hash(const struct elf_obj *obj, uintptr_t at)
 		return (0);
 	buckets = at + 16 + (uintptr_t)head[2] * sizeof(uintptr_t);
 	bucket = elf_dyn_at(obj, buckets, (size_t)head[0] * 4);
-	if (bucket == NULL)
+	if (bucket == NULL || (uintptr_t)bucket % sizeof(uint32_t) != 0)
 		return (0);
 	for (uint32_t i = 0; i < head[0]; i++)
 		last = bucket[i] > last ? bucket[i] : last;
@@ -153,7 +157,7 @@ count_gnu_hash(const struct elf_obj *obj, uintptr_t at)
 		return (head[1]);
 	for (;; last++) {
 		chain = elf_dyn_at(obj, buckets + ((uintptr_t)head[0] + last - head[1]) * 4, 4);
-		if (chain == NULL)
+		if (chain == NULL || (uintptr_t)chain % sizeof(uint32_t) != 0)
 			return (0);
 		if ((*chain & 1) != 0)
 			return ((size_t)last + 1);

@@ -17,6 +17,8 @@
  * A module is a relocatable object: its relocations are all there, so this linker is its last one, and may better
  * the code itself, with the final addresses known (the architecture's file).
  *
+ * A shared object (ET_DYN) will do as well: dyn.c.  It lies whole in the window; what its linker relaxed stays so.
+ *
  * The order of a load, each step undone by the reverse:
  *
  *	read the file, check it			elf_read.c

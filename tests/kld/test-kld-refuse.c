@@ -67,6 +67,29 @@ truncated_at_every_length(void **state)
 }
 
 static void
+shared_objects_truncated_at_every_length(void **state)
+{
+	(void)state;
+	read_module("user-shared");
+	write_scratch(image, size);
+	for (size_t n = size; n-- > 0;) {
+		assert_int_equal(truncate(scratch, (off_t)n), 0);
+		assert_refused(scratch, ENOEXEC, strrchr(scratch, '/') + 1);
+	}
+}
+
+static void
+what_shared_objects_cannot_be(void **state)
+{
+	(void)state;
+	assert_refused(module_path("unknown-shared"), ENOENT, "unknown symbol `no_such_function'");
+	assert_refused(module_path("tls-shared"), ENOEXEC, "cannot define thread-locals");
+	assert_refused(module_path("ifunc-shared"), ENOEXEC, "indirect function");
+	assert_refused(module_path("libtls-shared"), ENOEXEC, "`errno' is a thread-local, but not one of the program itself");
+	assert_refused(module_path("end-shared"), ENOEXEC, "points to the end of set_vnet or to what comes behind it");
+}
+
+static void
 what_this_linker_does_not_do(void **state)
 {
 	(void)state;
@@ -92,10 +115,12 @@ what_does_not_fit(void **state)
 
 /* ---- A patched module ---- */
 
+static const char *patched = "sets";
+
 static ElfW(Ehdr) *
 header(void)
 {
-	read_module("sets");
+	read_module(patched);
 	return ((void *)image);
 }
 
@@ -208,6 +233,94 @@ broken_relocations(void **state)
 	patched_is_refused(".eh_frame+0: a broken record");
 }
 
+/* The first program header of a type, of a fresh copy. */
+static ElfW(Phdr) *
+segment(unsigned type)
+{
+	ElfW(Ehdr) *eh = header();
+	ElfW(Phdr) *ph = (void *)(image + eh->e_phoff);
+
+	for (unsigned i = 0; i < eh->e_phnum; i++)
+		if (ph[i].p_type == type)
+			return (&ph[i]);
+	fail_msg("no segment of type %u", type);
+	return (NULL);
+}
+
+static ElfW(Dyn) *
+dynamic(ElfW(Sxword) tag)
+{
+	ElfW(Dyn) *d = (void *)(image + segment(PT_DYNAMIC)->p_offset);
+
+	while (d->d_tag != tag && d->d_tag != DT_NULL)
+		d++;
+	assert_int_equal(d->d_tag, tag);
+	return (d);
+}
+
+static void
+broken_shared_objects(void **state)
+{
+	ElfW(Rela) *r;
+
+	(void)state;
+	patched = "sets-shared-ld-symbolic";
+	header()->e_shnum = 0;
+	patched_is_refused("no section headers");
+	header()->e_phoff = UINTPTR_MAX & ~(uintptr_t)15;
+	patched_is_refused("the program headers lie outside the file");
+	header()->e_phnum = 0xfeff;
+	patched_is_refused("the program headers lie outside the file");
+	segment(PT_LOAD)->p_offset = UINTPTR_MAX;
+	patched_is_refused("lies outside the file");
+	segment(PT_LOAD)->p_memsz = 1;
+	patched_is_refused("more bytes in the file than in memory");
+	segment(PT_LOAD)->p_vaddr = (uintptr_t)1 << 40;
+	patched_is_refused("beyond any module space");
+	segment(PT_LOAD)->p_memsz += 1 << 20;
+	patched_is_refused("overlaps the one before");
+	segment(PT_LOAD)->p_flags = PF_R | PF_W | PF_X;
+	patched_is_refused("writable and executable at once");
+	segment(PT_LOAD)->p_align = 3;
+	patched_is_refused("alignment");
+	segment(PT_DYNAMIC)->p_type = PT_NULL;
+	patched_is_refused("without its dynamic segment");
+	segment(PT_DYNAMIC)->p_offset = (uintptr_t)1 << 40;
+	patched_is_refused("lies outside the file");
+	dynamic(DT_SYMTAB)->d_un.d_ptr = 0xfffff8;
+	patched_is_refused("no table of symbols");
+	dynamic(DT_STRSZ)->d_un.d_val = 0;
+	patched_is_refused("no string table");
+	dynamic(DT_STRTAB)->d_un.d_ptr = UINTPTR_MAX;
+	patched_is_refused("no string table");
+	dynamic(DT_RELASZ)->d_un.d_val = 0xffffff00;
+	patched_is_refused("not a table in a segment");
+	dynamic(DT_RELASZ)->d_un.d_val++;
+	patched_is_refused("not a table in a segment");
+	dynamic(DT_PLTREL)->d_un.d_val = DT_REL;
+	patched_is_refused("relocations without addends");
+	r = (void *)(image + section(".rela.dyn")->sh_offset);
+	r[0].r_info = R_X86_64_IRELATIVE;
+	patched_is_refused("an indirect function");
+	r[0].r_info = 250;
+	patched_is_refused("dynamic relocation type 250");
+	r[0].r_info = R_X86_64_TPOFF64;
+	patched_is_refused("cannot define thread-locals");
+	r[0].r_info = R_X86_64_COPY;
+	patched_is_refused("not one that is known");
+	r = (void *)(image + section(".rela.dyn")->sh_offset);
+	r[0].r_offset = UINTPTR_MAX - 3;
+	patched_is_refused("a relocation of nothing in a segment");
+	r = (void *)(image + section(".rela.dyn")->sh_offset);
+	r[0].r_info = (ElfW(Xword))0xffffff << 32 | R_X86_64_64;
+	patched_is_refused("relocation against symbol 16777215");
+	section("set_vnet")->sh_addr += 1 << 20;
+	patched_is_refused("section set_vnet (");
+	image[section(".eh_frame")->sh_offset + 3] = 0x7f;
+	patched_is_refused(".eh_frame+0: a broken record");
+	patched = "sets";
+}
+
 static int
 setup(void **state)
 {
@@ -237,6 +350,9 @@ main(void)
 		cmocka_unit_test(broken_headers),
 		cmocka_unit_test(broken_sections),
 		cmocka_unit_test(broken_relocations),
+		cmocka_unit_test(shared_objects_truncated_at_every_length),
+		cmocka_unit_test(what_shared_objects_cannot_be),
+		cmocka_unit_test(broken_shared_objects),
 	};
 
 	return (cmocka_run_group_tests_name("kld-refuse", tests, setup, teardown));

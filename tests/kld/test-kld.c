@@ -164,6 +164,79 @@ variables_of_other_modules_and_libraries(void **state)
 }
 
 static void
+shared_objects_use_each_other(void **state)
+{
+	linker_file_t sets, user;
+	struct uverr err = { "" };
+	struct spaces before;
+	int line;
+
+	(void)state;
+	spaces_get(&before);
+	sets = load("sets");
+	user = load("user-shared");
+	check_values(sets, 1);
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		line = function(user, check_t *, "user_check")(100 + i);
+		CURVNET_RESTORE();
+		assert_int_equal(line, 0);
+	}
+	assert_int_equal(kld_unload(sets, &err), -EBUSY);
+	unload(user);
+	unload(sets);
+	assert_same_spaces(&before);
+}
+
+static void
+constructors_of_shared_objects_run(void **state)
+{
+	struct uverr err = { "" };
+	struct spaces before;
+	linker_file_t file;
+	int total;
+
+	(void)state;
+	spaces_get(&before);
+	steps_taken = steps_done = 0;
+	unload(load("steps-shared"));
+	total = steps_taken;
+	assert_int_equal(total, 3 + 2 * (NSTACKS + 1));
+	assert_int_equal(steps_done, 0);
+	for (step_to_fail = 0; step_to_fail < total; step_to_fail++) {
+		steps_taken = 0;
+		file = NULL;
+		assert_int_equal(kld_load(module_path("steps-shared"), &file, &err), -EPROTO);
+		assert_int_equal(steps_done, 0);
+		assert_same_spaces(&before);
+	}
+	step_to_fail = -1;
+	host_unload_events = 0;
+}
+
+/* Code, constants and relocated constants; nothing of the whole pages of a template is writable. */
+static void
+shared_objects_keep_no_rights_too_many(void **state)
+{
+	linker_file_t file = load("sets-shared-ld-symbolic");
+	uintptr_t zero = (uintptr_t)lookup(file, "sets_put");
+	struct kld_info info;
+	char text[1024];
+
+	(void)state;
+	kld_getinfo(file, &info);
+	rights(zero, zero + 1, text);
+	assert_string_equal(text, "r-x");
+	rights(info.address + info.size, info.address + info.size + 1, text);
+	assert_string_equal(text, "---");
+	rights(info.address, info.address + info.size, text);
+	assert_non_null(strstr(text, "rw-"));
+	unload(file);
+	rights(info.address, info.address + info.size, text);
+	assert_string_equal(text, "---");
+}
+
+static void
 distances_within_a_set_are_right(void **state)
 {
 	linker_file_t file = load("inner");
@@ -344,13 +417,17 @@ count_frames_to_test(void)
 static void
 backtraces_go_through_modules(void **state)
 {
-	linker_file_t file = load("frames");
+	static const char *const name[] = { "frames", "frames-shared" };
+	linker_file_t file;
 	int frames;
 
 	(void)state;
-	frames = function(file, int (*)(int (*)(void), int), "frames_call")(count_frames_to_test, 0);
-	unload(file);
-	assert_in_range(frames, 2, 4);
+	for (int i = 0; i < 2; i++) {
+		file = load(name[i]);
+		frames = function(file, int (*)(int (*)(void), int), "frames_call")(count_frames_to_test, 0);
+		unload(file);
+		assert_in_range(frames, 2, 4);
+	}
 }
 
 #ifdef __x86_64__
@@ -401,6 +478,9 @@ main(void)
 		cmocka_unit_test(variables_are_right_compiled_in_sections),
 		cmocka_unit_test(variables_are_right_joined_by_lld),
 		cmocka_unit_test(variables_are_right_in_shared_objects),
+		cmocka_unit_test(shared_objects_use_each_other),
+		cmocka_unit_test(constructors_of_shared_objects_run),
+		cmocka_unit_test(shared_objects_keep_no_rights_too_many),
 		cmocka_unit_test(variables_of_other_modules_and_libraries),
 		cmocka_unit_test(distances_within_a_set_are_right),
 		cmocka_unit_test(a_constructor_that_fails_leaves_nothing),

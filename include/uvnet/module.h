@@ -3,7 +3,8 @@
  * The module linker: native code loaded into a running program, with its virtual variables where every instance
  * mirrors them (FreeBSD's kld(4), sys/module.h, sys/linker.h).
  *
- * A module is a relocatable object (`ld -r`), or a shared object from any linker, relaxed or not.  The essay is at the top of src/kld/kld.c.
+ * A module is a relocatable object (`ld -r`), or a shared object from any linker, relaxed or not.  The essay is at
+ * the top of src/kld/kld.c.
  *
  * Threads: loads and unloads are made by one thread at a time, with all workers stopped.
  */

@@ -2,6 +2,7 @@
 /* Modules with virtual variables, in three live stacks: loaded, right, unloaded, and nothing left. */
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "kld-test.h"
@@ -160,6 +161,35 @@ variables_of_other_modules_and_libraries(void **state)
 	assert_non_null(strstr(err.text, "user.ko needs it"));
 	unload(user);
 	unload(sets);
+	assert_same_spaces(&before);
+}
+
+static void
+a_source_written_for_freebsd_works(void **state)
+{
+	struct spaces before;
+	cpu_set_t here, before_pinned;
+	linker_file_t file;
+	int used;
+
+	(void)state;
+	/* As in a worker: what is read and written per CPU is the same CPU's. */
+	assert_int_equal(sched_getaffinity(0, sizeof(before_pinned), &before_pinned), 0);
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	assert_int_equal(sched_setaffinity(0, sizeof(here), &here), 0);
+	spaces_get(&before);
+	file = load("freebsd");
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		used = function(file, int (*)(int), "fb_use")(10 + i);
+		CURVNET_RESTORE();
+		assert_int_equal(used, 7);
+	}
+	/* vnet0 keeps its 64; three packets, in one stack each; three hits on the CPUs. */
+	assert_int_equal(function(file, int_t *, "fb_sum_all")(), 64 + 10 + 11 + 12 + 3 + 3000);
+	unload(file);
+	assert_int_equal(sched_setaffinity(0, sizeof(before_pinned), &before_pinned), 0);
 	assert_same_spaces(&before);
 }
 
@@ -479,6 +509,7 @@ main(void)
 		cmocka_unit_test(variables_are_right_joined_by_lld),
 		cmocka_unit_test(variables_are_right_in_shared_objects),
 		cmocka_unit_test(shared_objects_use_each_other),
+		cmocka_unit_test(a_source_written_for_freebsd_works),
 		cmocka_unit_test(constructors_of_shared_objects_run),
 		cmocka_unit_test(shared_objects_keep_no_rights_too_many),
 		cmocka_unit_test(variables_of_other_modules_and_libraries),

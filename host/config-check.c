@@ -36,7 +36,7 @@ link_cmp(const void *a, const void *b)
 	return (cmp != 0 ? cmp : x->line - y->line);
 }
 
-/* By port, then address: * comes first of its port. */
+/* By protocol and port, then address: * comes first of its port. */
 static int
 listen_cmp(const void *a, const void *b)
 {
@@ -44,6 +44,8 @@ listen_cmp(const void *a, const void *b)
 	const struct sockaddr_in *s = &x->port->listen, *t = &y->port->listen;
 	uint32_t sa = ntohl(s->sin_addr.s_addr), ta = ntohl(t->sin_addr.s_addr);
 
+	if (x->port->udp != y->port->udp)
+		return (x->port->udp - y->port->udp);
 	if (s->sin_port != t->sin_port)
 		return (ntohs(s->sin_port) < ntohs(t->sin_port) ? -1 : 1);
 	if (sa != ta)
@@ -102,7 +104,8 @@ listens_check(struct config *cfg, struct item *items, size_t n, const char *kind
 	qsort(items, n, sizeof(*items), listen_cmp);
 	for (size_t i = 0; i < n; i++) {
 		other = NULL;
-		if (i > 0 && items[i].port->listen.sin_port == items[i - 1].port->listen.sin_port) {
+		if (i > 0 && items[i].port->udp == items[i - 1].port->udp &&
+		    items[i].port->listen.sin_port == items[i - 1].port->listen.sin_port) {
 			if (wild != NULL)
 				other = wild;
 			else if (items[i].port->listen.sin_addr.s_addr == items[i - 1].port->listen.sin_addr.s_addr)

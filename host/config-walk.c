@@ -199,6 +199,33 @@ interfaces_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_o
 	}
 }
 
+/* One key of a `forward` or `publish`. */
+static void
+port_key_walk(struct walk *w, struct config_port *port, int mark, const char *kind, const ucl_object_t *head)
+{
+	const char *key = ucl_object_key(head), *s;
+	const int listen = strcmp(key, "listen") == 0;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s.%.64s", kind, key);
+	if (listen || strcmp(key, "to") == 0) {
+		s = value_string(w, mark, path, head);
+		if (s != NULL && config_sockaddr(s, listen, listen ? &port->listen : &port->to) != 0)
+			WALK_ERROR(w, mark, "%s: \"%.64s\" is not an address:port", path, s);
+	} else if (strcmp(key, "proto") == 0) {
+		s = value_string(w, mark, path, head);
+		if (s == NULL)
+			return;
+		port->udp = strcmp(s, "udp") == 0;
+		if (!port->udp && strcmp(s, "tcp") != 0)
+			WALK_ERROR(w, mark, "%s: \"%.64s\" is neither \"tcp\" nor \"udp\"", path, s);
+	} else if (strcmp(key, "idle") == 0) {
+		port->idle = value_int(w, mark, path, head, 1, 86400);
+	} else {
+		WALK_ERROR(w, mark, "%s: unknown key", path);
+	}
+}
+
 static void
 ports_walk(struct walk *w, struct config_ports *ports, int section, const char *kind, const ucl_object_t *first)
 {
@@ -206,9 +233,8 @@ ports_walk(struct walk *w, struct config_ports *ports, int section, const char *
 	const ucl_object_t *v, *head;
 	struct config_port *port;
 	ucl_object_iter_t it;
-	char path[128];
-	const char *key, *s;
-	int mark, m, listen, given;
+	const char *key;
+	int mark, given;
 
 	while ((v = values_next(&vals)) != NULL) {
 		mark = scan_key(w->scan, section, kind);
@@ -227,20 +253,15 @@ ports_walk(struct walk *w, struct config_ports *ports, int section, const char *
 		it = NULL;
 		while ((head = ucl_object_iterate(v, &it, true)) != NULL) {
 			key = ucl_object_key(head);
-			m = scan_key(w->scan, mark, key);
-			snprintf(path, sizeof(path), "%s.%.64s", kind, key);
-			listen = strcmp(key, "listen") == 0;
-			if (!listen && strcmp(key, "to") != 0) {
-				WALK_ERROR(w, m, "%s: unknown key", path);
-				continue;
-			}
-			given |= listen ? 1 : 2;
-			s = value_string(w, m, path, head);
-			if (s != NULL && config_sockaddr(s, listen, listen ? &port->listen : &port->to) != 0)
-				WALK_ERROR(w, m, "%s: \"%.64s\" is not an address:port", path, s);
+			given |= strcmp(key, "listen") == 0 ? 1 : strcmp(key, "to") == 0 ? 2 : 0;
+			port_key_walk(w, port, scan_key(w->scan, mark, key), kind, head);
 		}
-		if (given != 3)
+		if ((given & 3) != 3)
 			WALK_ERROR(w, mark, "%s: has no `%s`", kind, given & 1 ? "to" : "listen");
+		if (port->idle != 0 && !port->udp)
+			WALK_ERROR(w, mark, "%s: `idle` is for proto = \"udp\" only; a TCP connection ends itself", kind);
+		if (port->idle == 0)
+			port->idle = CONFIG_UDPIDLE;
 	}
 }
 

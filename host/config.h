@@ -19,6 +19,7 @@
 #define CONFIG_MAXWORKERS 1024
 #define CONFIG_MINMEMORY (64U << 10)	/* `memory`: an interface and some connections; */
 #define CONFIG_MAXMEMORY ((size_t)4 << 30)
+#define CONFIG_UDPIDLE 60		/* `idle`: seconds without a datagram that end a client's flow */
 #define CONFIG_MEMORY ((size_t)16 << 20)	/* what a stack that says nothing has */
 
 struct config_interface {
@@ -32,6 +33,8 @@ struct config_interface {
 /* `forward` (host to stack) or `publish` (stack to host). */
 struct config_port {
 	struct sockaddr_in listen, to;
+	int udp;			/* proto: datagrams, else TCP */
+	int idle;			/* of UDP, seconds */
 	int line;
 };
 

@@ -76,6 +76,7 @@ row_json(const struct row *row, const struct ifrow *ifs)
 	json_int(j, "id", vnet->vnet_id);
 	json_int(j, "cpu", vnet->vnet_cpu);
 	json_int(j, "connections", c->st_nrelays);
+	json_int(j, "flows", c->st_nflows);
 	json_int(j, "accepted", (int64_t)c->st_accepted);
 	json_int(j, "failed", (int64_t)c->st_failed);
 	json_int(j, "bytes_in", (int64_t)c->st_rx);

@@ -70,11 +70,13 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	}
 	for (i = 0; i < cv->publishes.n && error == 0; i++) {
 		*line = cv->publishes.v[i].line;
-		error = publish_create(st, &cv->publishes.v[i], err);
+		error = cv->publishes.v[i].udp ? udpport_create(st, &cv->publishes.v[i], 1, err) :
+		    publish_create(st, &cv->publishes.v[i], err);
 	}
 	for (i = 0; i < cv->forwards.n && error == 0; i++) {
 		*line = cv->forwards.v[i].line;
-		error = forward_create(st, &cv->forwards.v[i], err);
+		error = cv->forwards.v[i].udp ? udpport_create(st, &cv->forwards.v[i], 0, err) :
+		    forward_create(st, &cv->forwards.v[i], err);
 	}
 	return (error);
 }
@@ -92,6 +94,7 @@ stack_create(const struct config *cfg, const struct config_vnet *cv, struct uver
 	LIST_INIT(&st->st_forwards);
 	LIST_INIT(&st->st_publishes);
 	LIST_INIT(&st->st_relays);
+	LIST_INIT(&st->st_udpports);
 	st->st_worker = stack_place(cv, err);
 	if (st->st_worker == NULL) {
 		error = -EINVAL;
@@ -126,6 +129,8 @@ stack_destroy(struct stack *st)
 		forward_destroy(LIST_FIRST(&st->st_forwards));
 	while (!LIST_EMPTY(&st->st_publishes))
 		publish_destroy(LIST_FIRST(&st->st_publishes));
+	while (!LIST_EMPTY(&st->st_udpports))
+		udpport_destroy(LIST_FIRST(&st->st_udpports));
 	while (!LIST_EMPTY(&st->st_relays))
 		relay_destroy(LIST_FIRST(&st->st_relays));
 	wg_destroy(st);

@@ -44,6 +44,7 @@ LIST_HEAD(end_list, end);
 LIST_HEAD(forward_list, forward);
 LIST_HEAD(publish_list, publish);
 LIST_HEAD(relay_list, relay);
+LIST_HEAD(udpport_list, udpport);
 
 struct stack {
 	TAILQ_ENTRY(stack) st_le;
@@ -54,6 +55,8 @@ struct stack {
 	struct forward_list st_forwards;
 	struct publish_list st_publishes;
 	struct relay_list st_relays;
+	struct udpport_list st_udpports;
+	unsigned st_nflows;		/* clients of UDP ports now */
 	unsigned st_nrelays;		/* connections now, */
 	uint64_t st_accepted, st_failed;	/* ever, and those that were refused or reset */
 	uint64_t st_rx, st_tx;		/* bytes from the host into the stack, and out of it */
@@ -98,6 +101,10 @@ void forward_destroy(struct forward *f);
 int publish_create(struct stack *st, const struct config_port *port, struct uverr *err);
 void publish_destroy(struct publish *p);
 
+/* Either of datagrams (udp.c); the stack is current, in both. */
+struct udpport;
+int udpport_create(struct stack *st, const struct config_port *port, int publish, struct uverr *err);
+void udpport_destroy(struct udpport *u);
 
 /* ---- Captures (pcap.c) ---- */
 

@@ -146,6 +146,16 @@ static const struct {
 	{ DC " publish { listen = \"10.0.0.2:65536\"; to = \"127.0.0.1:80x\"; }\n}\n",
 	    "c:3: vnet \"dc\": publish.listen: \"10.0.0.2:65536\" is not an address:port\n"
 	    "c:3: vnet \"dc\": publish.to: \"127.0.0.1:80x\" is not an address:port\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; proto = sctp; }\n}\n",
+	    "c:3: vnet \"dc\": publish.proto: \"sctp\" is neither \"tcp\" nor \"udp\"\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; idle = 5; }\n}\n",
+	    "c:3: vnet \"dc\": publish: `idle` is for proto = \"udp\" only; a TCP connection ends itself\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; proto = udp; idle = 0; }\n}\n",
+	    "c:3: vnet \"dc\": publish.idle: not a whole number from 1 to 86400\n" },
+	{ DC " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; proto = udp; }\n"
+	    " publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:1\"; }\n"
+	    " publish { listen = \"*:80\"; to = \"127.0.0.1:1\"; proto = udp; }\n}\n",
+	    "c:3: vnet \"dc\": publish.listen: 10.0.0.2:80 is taken by line 5\n" },
 	{ DC " publish { listen = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": publish: has no `to`\n" },
 	{ DC " forward { to = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": forward: has no `listen`\n" },
 	{ "vnet a { interface e { link = l; address = 10.0.0.1 } }",

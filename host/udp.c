@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `forward` and `publish` of datagrams (proto = "udp").
+ *
+ * UDP has no connections, so the port keeps for each client that it hears a *flow*: a socket of its own on the other
+ * side, connected to the target, which is how an answer finds its client and nobody else can give one.  A `forward`
+ * is one descriptor, however many clients there are (their sockets are in the stack); a `publish` takes one for each
+ * client, and as a `forward` (forward.c) none of the upper half of what the process may have.
+ *
+ * A flow ends when nothing went either way for the port's idle time.  There are at most UDP_MAXFLOWS of a port; then
+ * the one that was silent for longest makes room, as it does when descriptors are short: nothing else says which one
+ * is over.  Flows are kept in the order of their last use, so the one timer of a port, which is set only while it has
+ * flows, looks at the first.
+ *
+ * What cannot be passed on is dropped and counted, as on any link; nothing is queued here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uvnet/callout.h>
+#include "relay.h"
+
+#define UDP_MAXFLOWS 1024
+#define UDP_NHASH 64
+#define UDP_BATCH 32			/* datagrams of a socket and round */
+#define NSEC 1000000000LL
+
+LIST_HEAD(flow_list, flow);
+TAILQ_HEAD(flow_queue, flow);
+
+struct udpport {
+	LIST_ENTRY(udpport) u_le;
+	struct stack *u_stack;
+	int u_publish;			/* clients are in the stack */
+	int u_wild;			/* on the host's side of a forward: all of its addresses */
+	int u_fd;			/* the clients' socket of a forward, */
+	struct watch u_watch;
+	struct socket *u_so;		/* or of a publish */
+	struct task u_task;
+	struct sockaddr_in u_to;
+	int64_t u_idle;			/* ns */
+	int u_maxfd;
+	struct delay u_expire;
+	unsigned u_nflows;
+	struct flow_queue u_flows;	/* the longest silent first */
+	struct flow_list u_hash[UDP_NHASH];
+};
+
+struct flow {
+	LIST_ENTRY(flow) fl_hash;
+	TAILQ_ENTRY(flow) fl_le;
+	struct udpport *fl_port;
+	struct sockaddr_in fl_client;
+	struct in_addr fl_local;	/* the address of the host that the client wrote to, of a wild forward */
+	int64_t fl_used;
+	struct socket *fl_so;		/* of a forward */
+	struct task fl_task;
+	int fl_fd;			/* of a publish */
+	struct watch fl_watch;
+	int fl_dead;
+	struct corpse fl_corpse;
+};
+
+#define PORT_OF(ptr, member) ((struct udpport *)((char *)(ptr) - offsetof(struct udpport, member)))
+#define FLOW_OF(ptr, member) ((struct flow *)((char *)(ptr) - offsetof(struct flow, member)))
+
+/* ---- Flows ---- */
+
+static struct flow_list *
+flow_bucket(struct udpport *u, const struct sockaddr_in *client)
+{
+	uint64_t key = (uint64_t)client->sin_addr.s_addr << 16 | client->sin_port;
+
+	return (&u->u_hash[(key * 0x9e3779b97f4a7c15ULL) >> 58]);
+}
+_Static_assert(UDP_NHASH == 1 << (64 - 58), "the top bits of the product are a bucket");
+
+static void
+flow_use(struct flow *fl)
+{
+	fl->fl_used = callout_now();
+	TAILQ_REMOVE(&fl->fl_port->u_flows, fl, fl_le);
+	TAILQ_INSERT_TAIL(&fl->fl_port->u_flows, fl, fl_le);
+}
+
+/* With the stack current. */
+static void
+flow_destroy(struct flow *fl)
+{
+	struct udpport *u = fl->fl_port;
+	struct worker *w = u->u_stack->st_worker;
+
+	fl->fl_dead = 1;
+	if (fl->fl_so != NULL)
+		inet->soclose(fl->fl_so);
+	if (fl->fl_fd >= 0)
+		close(fl->fl_fd);
+	worker_unready(w, &fl->fl_task);
+	LIST_REMOVE(fl, fl_hash);
+	TAILQ_REMOVE(&u->u_flows, fl, fl_le);
+	u->u_nflows--;
+	u->u_stack->st_nflows--;
+	worker_bury(w, &fl->fl_corpse, fl);	/* a batch of events may point to it */
+}
+
+/* A datagram from the target of a forward's flow: to its client, from the address that this one wrote to. */
+static void
+flow_answer(struct flow *fl, const void *buf, size_t len)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = { 0 };
+	struct in_pktinfo info = { .ipi_spec_dst = fl->fl_local };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
+	struct msghdr msg = { .msg_name = &fl->fl_client, .msg_namelen = sizeof(fl->fl_client), .msg_iov = &iov,
+	    .msg_iovlen = 1 };
+	struct stack *st = fl->fl_port->u_stack;
+
+	if (fl->fl_port->u_wild) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		control.align.cmsg_level = IPPROTO_IP;
+		control.align.cmsg_type = IP_PKTINFO;
+		control.align.cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
+	}
+	if (sendmsg(fl->fl_port->u_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		st->st_failed++;
+	else
+		st->st_tx += len;
+}
+
+/* Answers of a forward's target, which lie in the flow's socket in the stack. */
+static void
+flow_run(struct task *t)
+{
+	struct flow *fl = FLOW_OF(t, fl_task);
+	struct stack *st = fl->fl_port->u_stack;
+	unsigned char *buf = worker_buf(st->st_worker);
+	ssize_t n = 0;
+	int i;
+
+	CURVNET_SET(st->st_vnet);
+	for (i = 0; i < UDP_BATCH && (n = inet->soreceivefrom(fl->fl_so, buf, WORKER_BUFSIZE, NULL)) >= 0; i++)
+		flow_answer(fl, buf, (size_t)n);
+	if (i > 0)
+		flow_use(fl);
+	if (n >= 0)
+		worker_ready(st->st_worker, &fl->fl_task);
+	CURVNET_RESTORE();
+}
+
+static void
+flow_upcall(struct socket *so, void *arg)
+{
+	struct flow *fl = arg;
+
+	(void)so;
+	worker_ready(fl->fl_port->u_stack->st_worker, &fl->fl_task);
+}
+
+/* Answers of a publish's target.  That it refuses (ECONNREFUSED) is not known to the client of a datagram. */
+static void
+flow_event(struct watch *watch, uint32_t events)
+{
+	struct flow *fl = FLOW_OF(watch, fl_watch);
+	struct udpport *u = fl->fl_port;
+	struct stack *st = u->u_stack;
+	unsigned char *buf = worker_buf(st->st_worker);
+	ssize_t n;
+
+	(void)events;
+	if (fl->fl_dead)
+		return;
+	CURVNET_SET(st->st_vnet);
+	for (int i = 0; i < UDP_BATCH; i++) {
+		n = recv(fl->fl_fd, buf, WORKER_BUFSIZE, MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0 || inet->sosendto(u->u_so, buf, (size_t)n, &fl->fl_client) < 0) {
+			st->st_failed++;
+		} else {
+			st->st_rx += (size_t)n;
+			flow_use(fl);
+		}
+	}
+	CURVNET_RESTORE();
+}
+
+/* The flow's socket in the stack, or -errno. */
+static int
+flow_connect_stack(struct flow *fl)
+{
+	int error;
+
+	error = inet->socreate(AF_INET, &fl->fl_so, SOCK_DGRAM, 0);
+	if (error != 0)
+		return (error);
+	error = inet->soconnect(fl->fl_so, &fl->fl_port->u_to);
+	if (error != 0) {
+		inet->soclose(fl->fl_so);
+		fl->fl_so = NULL;
+		return (error);
+	}
+	inet->soupcall_set(fl->fl_so, flow_upcall, fl);
+	return (0);
+}
+
+/* The flow's socket of the host, or -errno. */
+static int
+flow_connect_host(struct flow *fl)
+{
+	const struct udpport *u = fl->fl_port;
+	int fd, error;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return (-errno);
+	error = fd >= u->u_maxfd ? -EMFILE : 0;
+	if (error == 0 && connect(fd, (const struct sockaddr *)&u->u_to, sizeof(u->u_to)) != 0)
+		error = -errno;
+	if (error == 0)
+		error = worker_watch(u->u_stack->st_worker, fd, EPOLLIN, &fl->fl_watch);
+	if (error != 0)
+		close(fd);
+	else
+		fl->fl_fd = fd;
+	return (error);
+}
+
+static void
+flows_expire(struct delay *d)
+{
+	struct udpport *u = PORT_OF(d, u_expire);
+	const int64_t now = callout_now();
+	struct flow *fl;
+
+	CURVNET_SET(u->u_stack->st_vnet);
+	while ((fl = TAILQ_FIRST(&u->u_flows)) != NULL && fl->fl_used + u->u_idle <= now)
+		flow_destroy(fl);
+	CURVNET_RESTORE();
+	if (fl != NULL)
+		worker_delay(u->u_stack->st_worker, &u->u_expire, fl->fl_used + u->u_idle - now);
+}
+
+/* A client that is heard for the first time, or after it was silent.  NULL: there is no room for it.  Stack current. */
+static struct flow *
+flow_create(struct udpport *u, const struct sockaddr_in *client)
+{
+	struct flow *fl;
+	int error;
+
+	if (u->u_nflows >= UDP_MAXFLOWS)
+		flow_destroy(TAILQ_FIRST(&u->u_flows));
+	fl = calloc(1, sizeof(*fl));
+	if (fl == NULL)
+		return (NULL);
+	fl->fl_port = u;
+	fl->fl_client = *client;
+	fl->fl_fd = -1;
+	fl->fl_task.t_func = flow_run;
+	fl->fl_watch.w_func = flow_event;
+	for (;;) {
+		error = u->u_publish ? flow_connect_host(fl) : flow_connect_stack(fl);
+		if (error == 0)
+			break;
+		if (!errno_is_shortage(-error) || u->u_nflows == 0) {
+			free(fl);
+			return (NULL);
+		}
+		flow_destroy(TAILQ_FIRST(&u->u_flows));
+	}
+	fl->fl_used = callout_now();
+	LIST_INSERT_HEAD(flow_bucket(u, client), fl, fl_hash);
+	TAILQ_INSERT_TAIL(&u->u_flows, fl, fl_le);
+	u->u_nflows++;
+	u->u_stack->st_nflows++;
+	u->u_stack->st_accepted++;
+	worker_delay(u->u_stack->st_worker, &u->u_expire, u->u_idle);
+	return (fl);
+}
+
+static struct flow *
+flow_of(struct udpport *u, const struct sockaddr_in *client)
+{
+	struct flow *fl;
+
+	LIST_FOREACH (fl, flow_bucket(u, client), fl_hash)
+		if (fl->fl_client.sin_addr.s_addr == client->sin_addr.s_addr && fl->fl_client.sin_port == client->sin_port) {
+			flow_use(fl);
+			return (fl);
+		}
+	return (flow_create(u, client));
+}
+
+/* ---- What clients send ---- */
+
+/* One datagram of a forward's client.  Its length or -errno; *local: which address of the host it was sent to. */
+static ssize_t
+client_receive(struct udpport *u, void *buf, struct sockaddr_in *client, struct in_addr *local)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control;
+	struct iovec iov = { .iov_base = buf, .iov_len = WORKER_BUFSIZE };
+	struct msghdr msg = { .msg_name = client, .msg_namelen = sizeof(*client), .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct in_pktinfo info = { 0 };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	local->s_addr = INADDR_ANY;
+	n = recvmsg(u->u_fd, &msg, MSG_DONTWAIT);
+	if (n < 0)
+		return (-errno);
+	for (c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+	*local = info.ipi_spec_dst;
+	return (n);
+}
+
+static void
+forward_event(struct watch *watch, uint32_t events)
+{
+	struct udpport *u = PORT_OF(watch, u_watch);
+	struct stack *st = u->u_stack;
+	unsigned char *buf = worker_buf(st->st_worker);
+	struct sockaddr_in client;
+	struct in_addr local;
+	struct flow *fl;
+	ssize_t n;
+
+	(void)events;
+	CURVNET_SET(st->st_vnet);
+	for (int i = 0; i < UDP_BATCH; i++) {
+		n = client_receive(u, buf, &client, &local);
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)		/* what an earlier answer met; the next */
+			continue;
+		fl = flow_of(u, &client);
+		if (fl != NULL)
+			fl->fl_local = local;
+		if (fl == NULL || inet->sosendto(fl->fl_so, buf, (size_t)n, NULL) < 0)
+			st->st_failed++;
+		else
+			st->st_rx += (size_t)n;
+	}
+	CURVNET_RESTORE();
+}
+
+static void
+publish_run(struct task *t)
+{
+	struct udpport *u = PORT_OF(t, u_task);
+	struct stack *st = u->u_stack;
+	unsigned char *buf = worker_buf(st->st_worker);
+	struct sockaddr_in client;
+	struct flow *fl;
+	ssize_t n = 0;
+
+	CURVNET_SET(st->st_vnet);
+	for (int i = 0; i < UDP_BATCH; i++) {
+		n = inet->soreceivefrom(u->u_so, buf, WORKER_BUFSIZE, &client);
+		if (n < 0)
+			break;
+		fl = flow_of(u, &client);
+		if (fl == NULL || send(fl->fl_fd, buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			st->st_failed++;
+		else
+			st->st_tx += (size_t)n;
+	}
+	if (n >= 0)
+		worker_ready(st->st_worker, &u->u_task);
+	CURVNET_RESTORE();
+}
+
+/* In the stack's round. */
+static void
+publish_upcall(struct socket *so, void *arg)
+{
+	struct udpport *u = arg;
+
+	(void)so;
+	worker_ready(u->u_stack->st_worker, &u->u_task);
+}
+
+/* ---- Ports ---- */
+
+static int
+forward_listen(struct udpport *u, const struct sockaddr_in *listen)
+{
+	int error, on = 1;
+
+	u->u_wild = listen->sin_addr.s_addr == INADDR_ANY;
+	u->u_fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (u->u_fd < 0)
+		return (-errno);
+	if ((u->u_wild && setsockopt(u->u_fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) ||
+	    bind(u->u_fd, (const struct sockaddr *)listen, sizeof(*listen)) != 0)
+		error = -errno;
+	else
+		error = worker_watch(u->u_stack->st_worker, u->u_fd, EPOLLIN, &u->u_watch);
+	if (error != 0)
+		close(u->u_fd);
+	return (error);
+}
+
+static int
+publish_listen(struct udpport *u, const struct sockaddr_in *listen)
+{
+	int error;
+
+	error = inet->socreate(AF_INET, &u->u_so, SOCK_DGRAM, 0);
+	if (error != 0)
+		return (error);
+	error = inet->sobind(u->u_so, listen);
+	if (error != 0)
+		inet->soclose(u->u_so);
+	else
+		inet->soupcall_set(u->u_so, publish_upcall, u);
+	return (error);
+}
+
+int
+udpport_create(struct stack *st, const struct config_port *port, int publish, struct uverr *err)
+{
+	struct udpport *u;
+	struct rlimit rl;
+	char addr[24];
+	int error;
+
+	u = calloc(1, sizeof(*u));
+	if (u == NULL)
+		return (uverr(err, ENOMEM, "out of memory"));
+	u->u_stack = st;
+	u->u_publish = publish;
+	u->u_fd = -1;
+	u->u_watch.w_func = forward_event;
+	u->u_task.t_func = publish_run;
+	u->u_expire.d_func = flows_expire;
+	u->u_to = port->to;
+	u->u_idle = port->idle * NSEC;
+	u->u_maxfd = getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < INT_MAX ? (int)(rl.rlim_cur / 2) : INT_MAX;
+	TAILQ_INIT(&u->u_flows);
+	for (int i = 0; i < UDP_NHASH; i++)
+		LIST_INIT(&u->u_hash[i]);
+	error = publish ? publish_listen(u, &port->listen) : forward_listen(u, &port->listen);
+	if (error != 0) {
+		free(u);
+		return (uverr(err, -error, "%s: udp %s: %s", publish ? "publish" : "forward",
+		    config_addrstr(&port->listen, addr),
+		    error == -EADDRINUSE ? "port in use (by another process?)" : strerror(-error)));
+	}
+	LIST_INSERT_HEAD(&st->st_udpports, u, u_le);
+	return (0);
+}
+
+/* With all workers stopped: no batch of events points here. */
+void
+udpport_destroy(struct udpport *u)
+{
+	struct worker *w = u->u_stack->st_worker;
+
+	while (!TAILQ_EMPTY(&u->u_flows))
+		flow_destroy(TAILQ_FIRST(&u->u_flows));
+	worker_undelay(w, &u->u_expire);
+	worker_unready(w, &u->u_task);
+	if (u->u_so != NULL)
+		inet->soclose(u->u_so);
+	if (u->u_fd >= 0)
+		close(u->u_fd);
+	LIST_REMOVE(u, u_le);
+	free(u);
+}

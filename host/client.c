@@ -223,3 +223,24 @@ link_main(const struct options *opt)
 		json_str(j, "state", opt->args[1]);
 	return (ask(opt, j, opt->nargs == 2 ? NULL : table_link));
 }
+
+/* vnet route NAME [add TO GATEWAY | delete TO] */
+int
+route_main(const struct options *opt)
+{
+	const int add = opt->nargs == 4 && strcmp(opt->args[1], "add") == 0;
+	const int delete = opt->nargs == 3 && strcmp(opt->args[1], "delete") == 0;
+	json *j;
+
+	if (opt->nargs > 1 && !add && !delete) {
+		complain("route: what follows the stack's name is: add NETWORK GATEWAY, or: delete NETWORK");
+		return (EXIT_USAGE);
+	}
+	j = request("route");
+	json_str(j, "name", opt->args[0]);
+	if (opt->nargs > 1)
+		json_str(j, add ? "add" : "delete", opt->args[2]);
+	if (add)
+		json_str(j, "gateway", opt->args[3]);
+	return (ask(opt, j, opt->nargs > 1 ? NULL : table_route));
+}

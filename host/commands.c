@@ -6,6 +6,7 @@
  * What can be found out without a stop (does the file parse, is there a stack of that name) is found out before it,
  * for the main thread alone makes and destroys stacks.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,61 @@ link_run(const struct request *req)
 	return (j);
 }
 
+/* The routes of a stack as they are now; the stack is current. */
+static json *
+routes_json(void)
+{
+	json *list = json_list(), *j;
+	struct rt_data rt;
+	char addr[INET_ADDRSTRLEN];
+
+	for (unsigned i = 0; inet->rt_get(i, &rt) == 0; i++) {
+		j = json_object();
+		json_str(j, "to", inet_ntop(AF_INET, &rt.dst, addr, sizeof(addr)));
+		json_int(j, "prefixlen", rt.prefixlen);
+		if (rt.gateway.s_addr != INADDR_ANY)
+			json_str(j, "gateway", inet_ntop(AF_INET, &rt.gateway, addr, sizeof(addr)));
+		json_str(j, "interface", rt.ifname);
+		json_append(list, j);
+	}
+	return (list);
+}
+
+static json *
+route_run(const struct request *req)
+{
+	const char *to = req->add[0] != '\0' ? req->add : req->delete, *fault;
+	struct stack *st = stack_find(req->name);
+	struct in_addr dst = { 0 }, gateway = { 0 };
+	struct uverr err;
+	json *j, *list;
+	int prefixlen = 0, error = 0;
+
+	if (st == NULL)
+		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
+	fault = to[0] != '\0' ? config_prefix(to, 1, &dst, &prefixlen) : NULL;
+	if (fault != NULL)
+		return (answer(uverr(&err, EINVAL, "\"%.64s\" %s", to, fault), &err));
+	if (req->add[0] != '\0' && inet_pton(AF_INET, req->gateway, &gateway) != 1)
+		return (answer(uverr(&err, EINVAL, "\"%.64s\" is not an address", req->gateway), &err));
+	workers_stop();
+	CURVNET_SET(st->st_vnet);
+	if (req->add[0] != '\0')
+		error = inet->rt_add(dst, (unsigned)prefixlen, gateway);
+	else if (to[0] != '\0')
+		error = inet->rt_delete(dst, (unsigned)prefixlen);
+	list = routes_json();
+	CURVNET_RESTORE();
+	workers_resume();
+	if (error != 0)
+		uverr(&err, -error, "%s: %s", to, error == -ESRCH ? "there is no such route" : error == -EEXIST ?
+		    "there is such a route" : error == -ENETUNREACH ? "no interface has a network with that gateway" :
+		    error == -EINVAL ? "the gateway is not a neighbour" : strerror(-error));
+	j = answer(error, &err);
+	json_put(j, "routes", list);
+	return (j);
+}
+
 static json *
 ls_run(void)
 {
@@ -200,6 +256,8 @@ command_run(const struct request *req)
 		return (kldstat_run());
 	case REQUEST_LINK:
 		return (link_run(req));
+	case REQUEST_ROUTE:
+		return (route_run(req));
 	case REQUEST_NCMDS:
 		break;
 	}

@@ -121,6 +121,37 @@ listens_check(struct config *cfg, struct item *items, size_t n, const char *kind
 	}
 }
 
+static void
+routes_check(struct config *cfg, const struct config_vnet *cv)
+{
+	const struct config_route *rt;
+	const struct config_interface *ifc;
+	char gw[INET_ADDRSTRLEN], dst[INET_ADDRSTRLEN];
+	size_t i, j;
+	uint32_t mask;
+
+	for (i = 0; i < cv->nroutes; i++) {
+		rt = &cv->routes[i];
+		inet_ntop(AF_INET, &rt->gateway, gw, sizeof(gw));
+		inet_ntop(AF_INET, &rt->dst, dst, sizeof(dst));
+		for (j = 0; j < cv->ninterfaces; j++) {
+			ifc = &cv->interfaces[j];
+			mask = ifc->prefixlen > 0 ? htonl(0xffffffffU << (32 - ifc->prefixlen)) : 0;
+			if (ifc->prefixlen >= 0 && ((rt->gateway.s_addr ^ ifc->addr.s_addr) & mask) == 0)
+				break;
+		}
+		if (j == cv->ninterfaces)
+			config_error(cfg, rt->line, "vnet \"%s\": gateway %s: no interface of this stack has a network with that"
+			    " address", cv->name, gw);
+		else if (rt->gateway.s_addr == cv->interfaces[j].addr.s_addr)
+			config_error(cfg, rt->line, "vnet \"%s\": gateway %s: is this stack itself", cv->name, gw);
+		for (j = 0; j < i; j++)
+			if (rt->dst.s_addr == cv->routes[j].dst.s_addr && rt->prefixlen == cv->routes[j].prefixlen)
+				config_error(cfg, rt->line, "vnet \"%s\": route to %s/%d: there is one in line %d", cv->name, dst,
+				    rt->prefixlen, cv->routes[j].line);
+	}
+}
+
 /* What a single stack says. */
 static void
 vnet_check(struct config *cfg, const struct config_vnet *cv)
@@ -154,6 +185,7 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 			config_error(cfg, ifc->line, "vnet \"%s\": interface %s.address: %s/%d is not a host's address",
 			    cv->name, ifc->name, inet_ntop(AF_INET, &ifc->addr, addr, sizeof(addr)), ifc->prefixlen);
 	}
+	routes_check(cfg, cv);
 	for (i = 0; i < cv->publishes.n; i++) {
 		listen = cv->publishes.v[i].listen.sin_addr;
 		for (j = 0; j < cv->ninterfaces && listen.s_addr != INADDR_ANY; j++)

@@ -114,8 +114,8 @@ interface_walk(struct walk *w, struct config_interface *ifc, int mark, const ucl
 {
 	const ucl_object_t *head;
 	ucl_object_iter_t it = NULL;
-	char path[256], *slash, *end;
-	const char *key, *s;
+	char path[256];
+	const char *key, *s, *fault;
 	int m;
 
 	while ((head = ucl_object_iterate(obj, &it, true)) != NULL) {
@@ -134,22 +134,10 @@ interface_walk(struct walk *w, struct config_interface *ifc, int mark, const ucl
 				WALK_ERROR(w, m, "%s: \"%.64s\" is not a name", path, s);
 			snprintf(ifc->link, sizeof(ifc->link), "%s", s);
 		} else {
-			char addr[64];
-
-			snprintf(addr, sizeof(addr), "%s", s);
-			slash = strchr(addr, '/');
-			if (slash != NULL)
-				*slash++ = '\0';
-			ifc->prefixlen = 32;
-			if (strlen(s) >= sizeof(addr) || slash == NULL || *slash < '0' || *slash > '9' ||
-			    strlen(slash) > 2 || inet_pton(AF_INET, addr, &ifc->addr) != 1) {
-				WALK_ERROR(w, m, "%s: \"%.64s\" is not an address/prefix", path, s);
-			} else {
-				ifc->prefixlen = (int)strtol(slash, &end, 10);
-				if (*end != '\0' || ifc->prefixlen > 32) {
-					WALK_ERROR(w, m, "%s: \"%s\": a prefix is 0 to 32", path, s);
-					ifc->prefixlen = 32;
-				}
+			fault = config_prefix(s, 0, &ifc->addr, &ifc->prefixlen);
+			if (fault != NULL) {
+				WALK_ERROR(w, m, "%s: \"%.64s\" %s", path, s, fault);
+				ifc->prefixlen = 32;
 			}
 		}
 	}
@@ -265,6 +253,79 @@ ports_walk(struct walk *w, struct config_ports *ports, int section, const char *
 	}
 }
 
+static struct config_route *
+route_append(struct walk *w, struct config_vnet *cv, int mark)
+{
+	struct config_route *rt = append(w, cv->routes, cv->nroutes, sizeof(*rt));
+
+	if (rt == NULL)
+		return (NULL);
+	cv->routes = rt;
+	rt += cv->nroutes++;
+	rt->line = scan_line(w->scan, mark);
+	return (rt);
+}
+
+static void
+gateway_walk(struct walk *w, struct config_route *rt, int mark, const char *path, const ucl_object_t *head)
+{
+	const char *s = value_string(w, mark, path, head);
+
+	if (s != NULL && inet_pton(AF_INET, s, &rt->gateway) != 1)
+		WALK_ERROR(w, mark, "%s: \"%.64s\" is not an address", path, s);
+}
+
+static void
+routes_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_object_t *first)
+{
+	struct values vals = { .link = first };
+	const ucl_object_t *v, *head;
+	struct config_route *rt;
+	ucl_object_iter_t it;
+	const char *key, *s, *fault;
+	int mark, m, given;
+
+	while ((v = values_next(&vals)) != NULL) {
+		mark = scan_key(w->scan, section, "route");
+		if (ucl_object_type(v) != UCL_OBJECT) {
+			WALK_ERROR(w, mark, "route: not a section: %s", "route { to = \"NETWORK/PREFIX\"; gateway = \"ADDRESS\"; }");
+			continue;
+		}
+		rt = route_append(w, cv, mark);
+		if (rt == NULL)
+			return;
+		given = 0;
+		it = NULL;
+		while ((head = ucl_object_iterate(v, &it, true)) != NULL) {
+			key = ucl_object_key(head);
+			m = scan_key(w->scan, mark, key);
+			if (strcmp(key, "gateway") == 0) {
+				given |= 1;
+				gateway_walk(w, rt, m, "route.gateway", head);
+			} else if (strcmp(key, "to") == 0) {
+				given |= 2;
+				s = value_string(w, m, "route.to", head);
+				fault = s != NULL ? config_prefix(s, 1, &rt->dst, &rt->prefixlen) : NULL;
+				if (fault != NULL)
+					WALK_ERROR(w, m, "route.to: \"%.64s\" %s", s, fault);
+			} else {
+				WALK_ERROR(w, m, "route.%.64s: unknown key", key);
+			}
+		}
+		if (given != 3)
+			WALK_ERROR(w, mark, "route: has no `%s`", given & 1 ? "to" : "gateway");
+	}
+}
+
+static int
+value_bool(struct walk *w, int mark, const char *path, const ucl_object_t *head)
+{
+	if (head->next == NULL && ucl_object_type(head) == UCL_BOOLEAN)
+		return (ucl_object_toboolean(head));
+	WALK_ERROR(w, mark, "%s: not `true` or `false`, once", path);
+	return (0);
+}
+
 static void
 memory_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t *head)
 {
@@ -282,6 +343,7 @@ static void
 vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 {
 	struct config_vnet *cv;
+	struct config_route *rt;
 	const ucl_object_t *head;
 	ucl_object_iter_t it = NULL;
 	const char *key, *s;
@@ -309,6 +371,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 			ports_walk(w, &cv->forwards, mark, key, head);
 		} else if (strcmp(key, "publish") == 0) {
 			ports_walk(w, &cv->publishes, mark, key, head);
+		} else if (strcmp(key, "route") == 0) {
+			routes_walk(w, cv, mark, head);
 		} else {
 			m = scan_key(w->scan, mark, key);
 			if (strcmp(key, "wireguard") == 0) {
@@ -317,7 +381,11 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 					WALK_ERROR(w, m, "%s: an empty path", key);
 				else if (s != NULL)
 					cv->wireguard = strdup(s);
-			} else if (strcmp(key, "cpu") == 0)
+			} else if (strcmp(key, "forwarding") == 0)
+				cv->forwarding = value_bool(w, m, key, head);
+			else if (strcmp(key, "gateway") == 0 && (rt = route_append(w, cv, m)) != NULL)
+				gateway_walk(w, rt, m, key, head);
+			else if (strcmp(key, "cpu") == 0)
 				cv->cpu = value_int(w, m, key, head, 0, 65535);
 			else if (strcmp(key, "memory") == 0)
 				memory_walk(w, cv, m, head);

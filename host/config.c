@@ -158,6 +158,7 @@ config_free(struct config *cfg)
 		free(cfg->vnets[i].interfaces);
 		free(cfg->vnets[i].forwards.v);
 		free(cfg->vnets[i].publishes.v);
+		free(cfg->vnets[i].routes);
 	}
 	free(cfg->vnets);
 	free(cfg->modules);
@@ -236,6 +237,30 @@ config_sockaddr(const char *s, int wild, struct sockaddr_in *sin)
 	if (sin->sin_addr.s_addr == INADDR_ANY)
 		return (wild ? 0 : -EINVAL);
 	return (IN_MULTICAST(ntohl(sin->sin_addr.s_addr)) || sin->sin_addr.s_addr == INADDR_NONE ? -EINVAL : 0);
+}
+
+const char *
+config_prefix(const char *s, int net, struct in_addr *addr, int *prefixlen)
+{
+	const char *slash = strchr(s, '/');
+	char host[INET_ADDRSTRLEN], *end;
+	size_t len;
+
+	if (net && strcmp(s, "default") == 0)
+		s = "0.0.0.0/0", slash = s + 7;
+	len = slash != NULL ? (size_t)(slash - s) : 0;
+	if (slash == NULL || len >= sizeof(host) || slash[1] < '0' || slash[1] > '9' || strlen(slash + 1) > 2)
+		return ("is not an address/prefix");
+	memcpy(host, s, len);
+	host[len] = '\0';
+	if (inet_pton(AF_INET, host, addr) != 1)
+		return ("is not an address/prefix");
+	*prefixlen = (int)strtol(slash + 1, &end, 10);
+	if (*end != '\0' || *prefixlen > 32)
+		return ("has a prefix that is not 0 to 32");
+	if (net && *prefixlen < 32 && (ntohl(addr->s_addr) & 0xffffffffU >> *prefixlen) != 0)
+		return ("is not a network: there are bits behind the prefix");
+	return (NULL);
 }
 
 size_t

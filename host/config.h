@@ -43,6 +43,12 @@ struct config_ports {
 	size_t n;
 };
 
+struct config_route {
+	struct in_addr dst, gateway;
+	int prefixlen;
+	int line;
+};
+
 struct config_vnet {
 	char name[VNET_NAMELEN];
 	int cpu;			/* -1: wherever it fits best */
@@ -52,6 +58,9 @@ struct config_vnet {
 	struct config_interface *interfaces;
 	size_t ninterfaces;
 	struct config_ports forwards, publishes;
+	struct config_route *routes;	/* the default route, `gateway`, is one */
+	size_t nroutes;
+	int forwarding;			/* it is a router */
 };
 
 struct config {
@@ -82,6 +91,8 @@ void config_check(struct config *cfg);
 
 /* "10.0.0.1:80", "*:80".  `wild`: whether the address may be any.  0 or -EINVAL. */
 int config_sockaddr(const char *s, int wild, struct sockaddr_in *sin);
+/* "10.0.0.1/24"; with `net`, "10.0.0.0/24", or "default", without bits of a host.  NULL, or what is wrong with it. */
+const char *config_prefix(const char *s, int net, struct in_addr *addr, int *prefixlen);
 /* "4M", "512K", "1G": bytes, or 0 when it is not a size. */
 size_t config_size(const char *s);
 /* Letters, digits, `-`, `_`, `.`; does not begin with `.` or `-`; fits `size` bytes. */

@@ -16,15 +16,19 @@ const char *const request_names[REQUEST_NCMDS] = {
 	[REQUEST_KLDUNLOAD] = "kldunload",
 	[REQUEST_KLDSTAT] = "kldstat",
 	[REQUEST_LINK] = "link",
+	[REQUEST_ROUTE] = "route",
 };
 
+#define REQUEST_NKEYS 4
+
 /* Keys of a command beside "cmd": strings, but for "names".  Those behind a ? may be missing. */
-static const char *const request_keys[REQUEST_NCMDS][3] = {
+static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
 	[REQUEST_CREATE] = { "file", "text" },
 	[REQUEST_DESTROY] = { "names" },
 	[REQUEST_KLDLOAD] = { "path" },
 	[REQUEST_KLDUNLOAD] = { "name" },
 	[REQUEST_LINK] = { "?name", "?state" },
+	[REQUEST_ROUTE] = { "name", "?add", "?delete", "?gateway" },
 };
 
 static int
@@ -63,16 +67,16 @@ keys_check(const struct request *req, struct uverr *err)
 		key = ucl_object_key(o);
 		if (error != 0 || strcmp(key, "cmd") == 0)
 			continue;
-		for (i = 0; i < 3 && keys[i] != NULL; i++)
+		for (i = 0; i < REQUEST_NKEYS && keys[i] != NULL; i++)
 			if (strcmp(keys[i] + (keys[i][0] == '?'), key) == 0)
 				break;
-		if (i == 3 || keys[i] == NULL)
+		if (i == REQUEST_NKEYS || keys[i] == NULL)
 			error = uverr(err, EINVAL, "%s: unknown key \"%.64s\"", cmd, key);
 		else if (strcmp(key, "names") == 0 ? !is_names(o) : !is_string(o))
 			error = uverr(err, EINVAL, "%s: \"%s\" is not %s", cmd, key,
 			    strcmp(key, "names") == 0 ? "a list of strings" : "a string");
 	}
-	for (i = 0; i < 3 && keys[i] != NULL && error == 0; i++)
+	for (i = 0; i < REQUEST_NKEYS && keys[i] != NULL && error == 0; i++)
 		if (keys[i][0] != '?' && ucl_object_lookup(req->object, keys[i]) == NULL)
 			error = uverr(err, EINVAL, "%s: \"%s\" is missing", cmd, keys[i]);
 	return (error);
@@ -129,12 +133,17 @@ request_parse(const char *text, size_t len, struct request *req, struct uverr *e
 	req->path = json_getstr(req->object, "path");
 	req->name = json_getstr(req->object, "name");
 	req->state = json_getstr(req->object, "state");
+	req->add = json_getstr(req->object, "add");
+	req->delete = json_getstr(req->object, "delete");
+	req->gateway = json_getstr(req->object, "gateway");
 	if (req->cmd == REQUEST_KLDLOAD && req->path[0] != '/')
 		error = uverr(err, EINVAL, "kldload: \"path\" is not absolute");
 	else if (req->state[0] != '\0' && strcmp(req->state, "up") != 0 && strcmp(req->state, "down") != 0)
 		error = uverr(err, EINVAL, "link: \"%.64s\" is neither up nor down", req->state);
 	else if (req->state[0] != '\0' && req->name[0] == '\0')
 		error = uverr(err, EINVAL, "link: \"name\" is missing");
+	else if ((req->add[0] != '\0') != (req->gateway[0] != '\0') || (req->add[0] != '\0' && req->delete[0] != '\0'))
+		error = uverr(err, EINVAL, "route: \"add\" wants a \"gateway\", and nothing else does");
 	if (error == 0)
 		return (0);
 fail:

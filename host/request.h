@@ -5,6 +5,8 @@
  *	{"cmd": "ls"}					{"cmd": "kldload", "path": "/abs/x.ko"}
  *	{"cmd": "create", "file": NAME, "text": TEXT}	{"cmd": "kldunload", "name": "x"}
  *	{"cmd": "destroy", "names": ["a", "b"]}		{"cmd": "kldstat"}
+ *	{"cmd": "route", "name": "a"}			{"cmd": "route", "name": "a", "delete": "10.1.0.0/16"}
+ *	{"cmd": "route", "name": "a", "add": "10.1.0.0/16", "gateway": "10.0.0.1"}
  *	{"cmd": "link"}		{"cmd": "link", "name": "red", "state": "down"}
  *
  * The answer is one as well: {"ok": true, ...} or {"ok": false, "error": "..."}.
@@ -18,7 +20,7 @@
 
 enum request_cmd {
 	REQUEST_LS, REQUEST_CREATE, REQUEST_DESTROY, REQUEST_KLDLOAD, REQUEST_KLDUNLOAD, REQUEST_KLDSTAT,
-	REQUEST_LINK, REQUEST_NCMDS
+	REQUEST_LINK, REQUEST_ROUTE, REQUEST_NCMDS
 };
 extern const char *const request_names[REQUEST_NCMDS];
 
@@ -26,7 +28,7 @@ extern const char *const request_names[REQUEST_NCMDS];
 struct request {
 	enum request_cmd cmd;
 	json *object;
-	const char *file, *text, *path, *name, *state;
+	const char *file, *text, *path, *name, *state, *add, *delete, *gateway;
 };
 
 /* Read a request; every key is known and of its kind afterwards.  request_free() is due only after success. */

@@ -68,6 +68,13 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 		*line = cv->line;
 		error = wg_create(st, cv->wireguard, err);
 	}
+	inet->ip_setforwarding(cv->forwarding);
+	for (i = 0; i < cv->nroutes && error == 0; i++) {
+		*line = cv->routes[i].line;
+		error = inet->rt_add(cv->routes[i].dst, (unsigned)cv->routes[i].prefixlen, cv->routes[i].gateway);
+		if (error != 0)
+			uverr(err, -error, "route: %s", strerror(-error));
+	}
 	for (i = 0; i < cv->publishes.n && error == 0; i++) {
 		*line = cv->publishes.v[i].line;
 		error = cv->publishes.v[i].udp ? udpport_create(st, &cv->publishes.v[i], 1, err) :

@@ -148,3 +148,23 @@ table_link(const json *answer)
 	}
 	table_print(&t);
 }
+
+void
+table_route(const json *answer)
+{
+	struct table t = { .format = "lll" };
+	const json *rt;
+	unsigned i = 0;
+
+	for (const char *const *h = (const char *const[]){ "TO", "GATEWAY", "INTERFACE", NULL }; *h != NULL; h++)
+		cell(&t, "%s", *h);
+	while ((rt = json_each(answer, "routes", &i)) != NULL) {
+		if (json_getint(rt, "prefixlen") == 0)
+			cell(&t, "default");
+		else
+			cell(&t, "%s/%" PRId64, json_getstr(rt, "to"), json_getint(rt, "prefixlen"));
+		cell(&t, "%s", *json_getstr(rt, "gateway") != '\0' ? json_getstr(rt, "gateway") : "-");
+		cell(&t, "%s", json_getstr(rt, "interface"));
+	}
+	table_print(&t);
+}

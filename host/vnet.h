@@ -31,6 +31,7 @@ int kldload_main(const struct options *opt);
 int kldunload_main(const struct options *opt);
 int kldstat_main(const struct options *opt);
 int link_main(const struct options *opt);
+int route_main(const struct options *opt);
 
 /* Write `text` to standard error, `vnet: ` in front of each of its lines. */
 void complain(const char *text);
@@ -39,5 +40,6 @@ void complain(const char *text);
 void table_ls(const json *answer);
 void table_kldstat(const json *answer);
 void table_link(const json *answer);
+void table_route(const json *answer);
 
 #endif

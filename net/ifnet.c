@@ -53,6 +53,7 @@ static_assert(sizeof(struct held) <= sizeof(((struct pkt *)0)->p_private), "stru
 static_assert(offsetof(struct held, pc.pbuf) == 0, "the pbuf comes first");
 static_assert(PKT_HEADROOM + ETHER_ALIGN + SIZEOF_ETH_HDR + ETHER_MTU <= PKT_BUFSIZE, "a frame fits a packet");
 
+int inet_input_blank, inet_output_unchecked;
 static LIST_HEAD(, held) held_list;
 static unsigned held_count;
 static TAILQ_HEAD(, ifnet) ifnets = TAILQ_HEAD_INITIALIZER(ifnets);
@@ -156,7 +157,7 @@ if_output(struct netif *netif, struct pbuf *p)
 	if (ifp->if_hdrlen != 0)
 		pkt->p_data += ETHER_ALIGN;
 	pkt->p_len = p->tot_len;
-	pkt->p_csum = ifp->if_txcsum == 0 ? PKT_CSUM_VALID : 0;
+	pkt->p_csum = ifp->if_txcsum == 0 && !inet_output_unchecked ? PKT_CSUM_VALID : 0;
 	to = pkt->p_data;
 	for (; p != NULL; p = p->next) {
 		memcpy(to, p->payload, p->len);
@@ -238,8 +239,10 @@ if_input(struct ifnet *ifp, struct pkt *pkt)
 		return;
 	}
 	netif->chksum_flags = ifp->if_txcsum | check;
+	inet_input_blank = check == 0;
 	if (netif->input(p, netif) != ERR_OK)
 		pbuf_free(p);
+	inet_output_unchecked = 0;
 	/* What this interface sends to itself does not come through here, and has no checksums to check. */
 	netif->chksum_flags = ifp->if_txcsum;
 }
@@ -343,6 +346,7 @@ ether_ifdetach(struct ifnet *ifp)
 	/* Connections from its address are aborted; their resets still leave by it if its carrier is up. */
 	inet_abort_error = ENETDOWN;
 	netif_remove(&ifp->if_netif);
+	inet_routes_detach(ifp);
 	inet_abort_error = 0;
 	ifp->if_attached = 0;
 	ifp->if_link_state = LINK_STATE_DOWN;

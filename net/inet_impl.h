@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "lwip/err.h"
 
+struct ifnet;
 struct netif;
 
 /* timer.c: start a cyclic timer of lwIP's unless it runs; each stops by itself when it has nothing to do. */
@@ -20,8 +21,13 @@ int inet_reass_busy(void);
 
 /* ifnet.c: give back the packets that this stack holds; take in what was looped back. */
 void inet_packets_purge(void);
+extern int inet_input_blank;	/* the packet that comes in right now has no checksums; */
+extern int inet_output_unchecked;	/* it is forwarded with checksums that nobody looked at */
 void inet_loop_init(void);
 void inet_loop_poll(void);
+
+/* route.c: forget the routes over it. */
+void inet_routes_detach(const struct ifnet *ifp);
 
 /* socket.c: the upcalls' callout; why connections are being aborted right now, or 0. */
 void inet_sockets_init(void);

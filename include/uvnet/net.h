@@ -94,6 +94,28 @@ struct if_data {
 };
 void if_getdata(const struct ifnet *ifp, struct if_data *data);
 
+/* ---- Routes and forwarding (FreeBSD's route(4), net.inet.ip.forwarding) ---- */
+
+/*
+ * A route over a gateway, which is a neighbour on a network of the stack's; 0.0.0.0/0 is the default route.  The
+ * longest prefix wins, among the networks of the interfaces too.  A route goes with its interface, and is not used
+ * while that is down.  -EINVAL (host bits, a gateway that is ourselves), -ENETUNREACH (no interface has a network
+ * with that gateway), -EEXIST, -ENOSPC (1,024 a stack), -ENOMEM.  rt_delete(): -ESRCH.
+ */
+int rt_add(struct in_addr dst, unsigned prefixlen, struct in_addr gateway);
+int rt_delete(struct in_addr dst, unsigned prefixlen);
+
+/* The route of that number: the interfaces' networks come first (no gateway), then the others.  -ENOENT: no more. */
+struct rt_data {
+	struct in_addr dst, gateway;
+	unsigned prefixlen;
+	char ifname[IFNAMSIZ_UV];
+};
+int rt_get(unsigned index, struct rt_data *data);
+
+/* Whether packets for others are sent on; off at first.  Errors go back by ICMP (RFC 1812). */
+void ip_setforwarding(int on);
+
 /* ---- Cloners: kinds of interfaces, registered in every stack by a module's VNET_SYSINIT ---- */
 
 struct if_clone {
@@ -205,6 +227,10 @@ struct inet_kpi {
 	void (*if_setchecksums)(struct ifnet *ifp, int on);
 	void (*if_link_state_change)(struct ifnet *ifp, int link_state);
 	int (*if_addaddr)(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
+	void (*ip_setforwarding)(int on);
+	int (*rt_add)(struct in_addr dst, unsigned prefixlen, struct in_addr gateway);
+	int (*rt_delete)(struct in_addr dst, unsigned prefixlen);
+	int (*rt_get)(unsigned index, struct rt_data *data);
 	int (*if_clone_create)(const char *kind, const char *name, const void *params, struct ifnet **ifp);
 	int (*if_clone_destroy)(struct ifnet *ifp);
 	int (*socreate)(int dom, struct socket **so, int type, int proto);

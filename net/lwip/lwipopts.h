@@ -38,6 +38,10 @@
 
 #define IP_REASS_MAX_PBUFS 64		/* one datagram of 64 KiB in 1500-byte fragments, and some more */
 #define IP_DEFAULT_TTL 64		/* RFC 1700, and everybody's default; lwIP's is 255 */
+#define IP_FORWARD 1			/* where a stack is told to: inet_canforward(), net/route.c */
+#define LWIP_HOOK_IP4_ROUTE_SRC(src, dest) inet_route(dest)
+#define LWIP_HOOK_ETHARP_GET_GW(netif, dest) inet_gateway(netif, dest)
+#define LWIP_HOOK_IP4_CANFORWARD(p, dest) inet_canforward(p)
 #define LWIP_NETIF_LOOPBACK 1		/* a stack reaches its own addresses; 127.0.0.1 by lwIP's loopif */
 #define LWIP_LOOPBACK_MAX_PBUFS 512	/* what waits for the next round; the stack's heap pays */
 /*

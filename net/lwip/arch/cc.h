@@ -13,12 +13,17 @@
 #include <string.h>
 #include <sys/time.h>
 
+struct ip4_addr;
 struct netif;
+struct pbuf;
 
-/* These four are net/random.c's, net/timer.c's and net/inet.c's; vnet_* are uvnet/vnet.h's. */
+/* These are net/random.c's, net/timer.c's, net/inet.c's and net/route.c's; vnet_* are uvnet/vnet.h's. */
 uint32_t inet_random(void);
 signed char inet_poll_later(struct netif *netif);
 void inet_panic(const char *what, const char *file, int line) __attribute__((noreturn, cold));
+struct netif *inet_route(const struct ip4_addr *to);
+const struct ip4_addr *inet_gateway(struct netif *netif, const struct ip4_addr *to);
+int inet_canforward(struct pbuf *p);
 void *vnet_malloc(size_t size);
 void *vnet_calloc(size_t number, size_t size);
 void vnet_free(void *ptr);

@@ -189,9 +189,10 @@ interfaces_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_o
 
 /* One key of a `forward` or `publish`. */
 static void
-port_key_walk(struct walk *w, struct config_port *port, int mark, const char *kind, const ucl_object_t *head)
+port_key_walk(struct walk *w, struct config_port *port, int mark, const char *kind, const char *key,
+    const ucl_object_t *head)
 {
-	const char *key = ucl_object_key(head), *s;
+	const char *s;
 	const int listen = strcmp(key, "listen") == 0;
 	char path[128];
 
@@ -242,7 +243,7 @@ ports_walk(struct walk *w, struct config_ports *ports, int section, const char *
 		while ((head = ucl_object_iterate(v, &it, true)) != NULL) {
 			key = ucl_object_key(head);
 			given |= strcmp(key, "listen") == 0 ? 1 : strcmp(key, "to") == 0 ? 2 : 0;
-			port_key_walk(w, port, scan_key(w->scan, mark, key), kind, head);
+			port_key_walk(w, port, scan_key(w->scan, mark, key), kind, key, head);
 		}
 		if ((given & 3) != 3)
 			WALK_ERROR(w, mark, "%s: has no `%s`", kind, given & 1 ? "to" : "listen");

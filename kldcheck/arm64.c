@@ -3,7 +3,7 @@
  * arm64: instructions as operations on addresses.
  *
  * A64's encoding is regular enough for the handful of forms that make addresses to be read straight from the bits,
- * which is what 1,000 modules in ten seconds take; Capstone prints, and the test test-arm64 compares this decoder
+ * which is what 1,000 modules in ten seconds take; Capstone prints, and the test tests/kldcheck/test-arm64.c compares this decoder
  * with it.  What is not recognised is taken as OTHER with all register fields as operands: it destroys what it may
  * write, and an address that it may read counts as one that was not followed.
  */
@@ -343,10 +343,9 @@ load_store(uint32_t w, uint64_t pc, struct kc_op *op)
 		if (bits(w, 23, 1) != 0) {
 			uint64_t rm = bits(w, 16, 5);
 
-			op->writeback = 2;
+			op->writeback = rm != 31 ? 3 : 2;
+			op->ra = zr(rm);
 			op->wb = 16; /* by how much does not matter: the pointer walks through an object */
-			if (rm != 31)
-				op->rm = KC_NOREG;
 		}
 	} else if ((w & 0x3f200c00) == 0x19000000) { /* STLUR, LDAPUR */
 		access_kind(w, op);
@@ -383,11 +382,13 @@ branch(uint32_t w, uint64_t pc, struct kc_op *op)
 		if (opc == 2)
 			op->kind = KC_OP_STOP;
 	} else if ((w & 0xff000000) == 0xd5000000) { /* system */
-		op->kind = KC_OP_NOP;
-		if ((w & 0xfff00000) == 0xd5300000 || (w & 0xfff80000) == 0xd5280000) { /* MRS, SYSL */
-			op->kind = KC_OP_OTHER;
-			op->rd = zr(bits(w, 0, 5));
-		}
+		uint8_t rt = zr(bits(w, 0, 5));
+
+		op->kind = rt == KC_NOREG ? KC_OP_NOP : KC_OP_OTHER;
+		if (bits(w, 21, 1) != 0) /* MRS, SYSL */
+			op->rd = rt;
+		else /* MSR, SYS */
+			op->rn = rt;
 	} else if ((w & 0xfe000000) == 0xd6000000) { /* BR, BLR, RET, ERET and their authenticated forms */
 		unsigned opc = (unsigned)bits(w, 21, 4) & 7;
 

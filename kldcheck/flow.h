@@ -96,6 +96,7 @@ uint32_t kc_get(struct kc_flow *f, uint8_t reg);
 void kc_put(struct kc_flow *f, uint8_t reg, uint32_t vs);
 void kc_hit(struct kc_flow *f, uint32_t node);
 uint64_t kc_extend(uint64_t v, uint8_t ext, uint8_t shift);
+uint32_t kc_add_sets(struct kc_flow *f, uint32_t x, uint32_t y, uint8_t ext, uint8_t shift, int sign, uint32_t insn);
 uint32_t kc_plus(struct kc_flow *f, uint32_t node, uint64_t d, uint32_t insn, bool weak);
 uint32_t kc_plus_unknown(struct kc_flow *f, uint32_t node, uint32_t insn);
 void kc_table_offsets(struct kc_flow *f, uint64_t anchor, const struct kc_node *t, uint32_t insn);

@@ -287,10 +287,12 @@ kc_access(struct kc_flow *f, uint32_t i, const struct kc_op *op)
 			if (op->rd2 != KC_NOREG)
 				kc_use(f, kc_get(f, op->rd2), i, USE_STORE);
 		}
-	} else if (op->ra != KC_NOREG)
+	} else if (op->ra != KC_NOREG && op->writeback != 3)
 		kc_use(f, kc_get(f, op->ra), i, USE_STORE);
 
-	if (op->writeback != 0 && op->rn != KC_NOREG) {
+	if (op->writeback == 3)
+		kc_put(f, op->rn, kc_add_sets(f, kc_get(f, op->rn), kc_get(f, op->ra), KC_EXT_NONE, 0, 1, i));
+	else if (op->writeback != 0 && op->rn != KC_NOREG) {
 		struct kc_vs s = f->v.vs[f->cur->reg[op->rn]], r = { .flags = s.flags };
 
 		for (unsigned k = 0; k < s.n; k++)

@@ -53,7 +53,7 @@ struct kc_op {
 	bool sign;	 /* a load extends the sign */
 	bool narrow;	 /* the result has 32 bits only */
 	bool vector;	 /* rd and ra are no general register */
-	uint8_t writeback; /* 1: rn += wb before, 2: after */
+	uint8_t writeback; /* 1: rn += wb before, 2: after; 3: rn += ra after (vectors) */
 	bool cmp_small; /* KC_OP_COMPARE with the constant imm: bounds of jump tables */
 	int16_t wb;
 };

@@ -198,8 +198,8 @@ kc_table_offsets(struct kc_flow *f, uint64_t anchor, const struct kc_node *t, ui
 }
 
 /* Adds the pairs of a and b, b extended; subtracts when sign is -1. */
-static uint32_t
-add_sets(struct kc_flow *f, uint32_t x, uint32_t y, uint8_t ext, uint8_t shift, int sign, uint32_t insn)
+uint32_t
+kc_add_sets(struct kc_flow *f, uint32_t x, uint32_t y, uint8_t ext, uint8_t shift, int sign, uint32_t insn)
 {
 	struct kc_vs a = f->v.vs[x], b = f->v.vs[y], r = { .flags = (a.flags | b.flags) & VS_OPEN };
 	bool plain = ext == KC_EXT_NONE && shift == 0 && sign > 0;
@@ -417,7 +417,7 @@ kc_step(struct kc_flow *f, uint32_t i)
 		return;
 	case KC_OP_ADD:
 	case KC_OP_SUB:
-		r = add_sets(f, kc_get(f, op->rn), kc_get(f, op->rm), op->ext, op->shift, op->kind == KC_OP_SUB ? -1 : 1, i);
+		r = kc_add_sets(f, kc_get(f, op->rn), kc_get(f, op->rm), op->ext, op->shift, op->kind == KC_OP_SUB ? -1 : 1, i);
 		kc_put(f, op->rd, op->narrow && f->elf->is64 ? narrow(f, r, i) : r);
 		return;
 	case KC_OP_OR:
@@ -428,7 +428,7 @@ kc_step(struct kc_flow *f, uint32_t i)
 		return;
 	case KC_OP_MUL:
 		r = arithmetic(f, i, op, kc_get(f, op->rn), kc_get(f, op->rm));
-		kc_put(f, op->rd, op->ra == KC_NOREG ? r : add_sets(f, kc_get(f, op->ra), r, 0, 0, 1, i));
+		kc_put(f, op->rd, op->ra == KC_NOREG ? r : kc_add_sets(f, kc_get(f, op->ra), r, 0, 0, 1, i));
 		return;
 	case KC_OP_ORI:
 	case KC_OP_XORI:

@@ -3,9 +3,9 @@
  * arm64: instructions as operations on addresses.
  *
  * A64's encoding is regular enough for the handful of forms that make addresses to be read straight from the bits,
- * which is what 1,000 modules in ten seconds take; Capstone prints, and the test tests/kldcheck/test-arm64.c compares this decoder
- * with it.  What is not recognised is taken as OTHER with all register fields as operands: it destroys what it may
- * write, and an address that it may read counts as one that was not followed.
+ * which is what 1,000 modules in ten seconds take; Capstone prints, and tests/kldcheck/test-arm64.c compares this
+ * decoder with it.  What is not recognised is taken as OTHER with all register fields as operands: it destroys what it
+ * may write, and an address that it may read counts as one that was not followed.
  */
 #include <string.h>
 

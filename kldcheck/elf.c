@@ -85,6 +85,7 @@ read_header(struct kc_elf *e, char *why, size_t n)
 	}
 	e->is64 = d[4] == 2;
 	e->msb = d[5] == 2;
+	e->osabi = d[7];
 	if (e->is64 && e->size < 64) {
 		snprintf(why, n, "the file ends within its header");
 		return (-1);
@@ -187,6 +188,7 @@ read_sections(struct kc_elf *e, char *why, size_t n)
 		s->size = kc_word(e, p + (e->is64 ? 32 : 20));
 		s->link = kc_u32(e, p + (e->is64 ? 40 : 24));
 		s->info = kc_u32(e, p + (e->is64 ? 44 : 28));
+		s->align = kc_word(e, p + (e->is64 ? 48 : 32));
 		s->entsize = kc_word(e, p + (e->is64 ? 56 : 36));
 		s->name = "";
 		if (s->type != KC_SHT_NOBITS && s->type != 0 && !kc_in_file(e, s->off, s->size)) {

@@ -37,7 +37,7 @@ struct kc_seg {
 
 struct kc_sec {
 	const char *name;
-	uint64_t flags, addr, off, size, entsize;
+	uint64_t flags, addr, off, size, entsize, align;
 	uint32_t type, link, info;
 };
 
@@ -62,6 +62,7 @@ struct kc_rel {
 	uint32_t type, sym;	/* sym: index in the table that the relocations name */
 	enum kc_relkind kind;
 	uint32_t sec; /* ET_REL: the section that where counts in */
+	bool implicit; /* ET_REL: the addend is in the place */
 };
 
 enum kc_setkind { KC_SET_VNET, KC_SET_PCPU, KC_NSETS };
@@ -75,6 +76,7 @@ struct kc_elf {
 	const uint8_t *data;
 	size_t size;
 	bool is64, msb;
+	uint8_t osabi;
 	uint16_t type, machine;
 	uint32_t flags;
 

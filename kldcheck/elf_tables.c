@@ -215,6 +215,7 @@ read_rels(struct kc_elf *e, const uint8_t *tab, uint64_t size, bool rela, uint32
 		r->sym = (uint32_t)(info >> (e->is64 ? 32 : 8));
 		r->kind = rel_kind(e->machine, r->type);
 		r->sec = sec;
+		r->implicit = !rela;
 		r->addend = 0;
 		if (rela)
 			r->addend = kc_word(e, p + 2 * word);

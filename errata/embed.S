@@ -9,4 +9,6 @@
 	.endm
 
 	embed	embed_overlay, "overlay.json"
+	embed	embed_style, "site.css"
+	embed	embed_script, "site.js"
 	.section .note.GNU-stack, "", %progbits

@@ -5,15 +5,26 @@
 #include "errata.h"
 
 void
-json_print(json_t *j, FILE *out)
+json_add(json_t *j, struct buf *out)
 {
 	char *text = j != NULL ? json_dumps(j, JSON_INDENT(2)) : NULL;
 
 	if (text == NULL)
 		text_oom();
-	fprintf(out, "%s\n", text);
+	buf_str(out, text);
+	buf_str(out, "\n");
 	free(text);
 	json_decref(j);
+}
+
+void
+json_print(json_t *j, FILE *out)
+{
+	struct buf b = { 0 };
+
+	json_add(j, &b);
+	fwrite(b.p, 1, b.n, out);
+	buf_free(&b);
 }
 
 static void

@@ -9,7 +9,7 @@
 
 enum {
 	O_BRANCH = 256, O_SINCE, O_CATEGORY, O_MODULE, O_UNFIXED, O_KERNEL, O_RUNNING, O_USER, O_ARCH, O_HOST, O_OVERLAY,
-	O_REPO, O_ROOT, O_BUILD, O_SIGNATURE, O_FREEBSD, O_MIRROR, O_KEYPRINT, O_STATE, O_BRIEF, O_TEXT, O_UNSIGNED, O_DATE
+	O_REPO, O_ROOT, O_BUILD, O_SIGNATURE, O_FREEBSD, O_MIRROR, O_KEYPRINT, O_STATE, O_BRIEF, O_TEXT, O_UNSIGNED, O_URL
 };
 
 static const struct option longopts[] = {
@@ -26,7 +26,7 @@ static const struct option longopts[] = {
 	{ "mirror", required_argument, NULL, O_MIRROR }, { "keyprint", required_argument, NULL, O_KEYPRINT },
 	{ "state", required_argument, NULL, O_STATE }, { "brief", no_argument, NULL, O_BRIEF },
 	{ "text", no_argument, NULL, O_TEXT }, { "unsigned", no_argument, NULL, O_UNSIGNED },
-	{ "date", required_argument, NULL, O_DATE },
+	{ "url", required_argument, NULL, O_URL },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -89,6 +89,11 @@ static const struct command {
 	    "  -R, --reverse   take the patch back\n"
 	    "  --signature SIG the detached signature, when it is not FILE.patch.asc\n"
 	    "  --build         then build; for a tree of uvnet\n" },
+	{ "site", site_main, 2, 2, (const int[]){ 'k', O_OVERLAY, O_URL, 0 },
+	    "[--keyring FILE]... [--overlay FILE] [--url URL] DIR OUT",
+	    "Make a web site and an Atom feed of a folder of notices, in the folder OUT.  It needs no server.\n\n"
+	    "  --overlay FILE  facts that no field holds, beside those that errata knows (JSON, errata(1))\n"
+	    "  --url URL       where it will be published; the feed's links need it when the feed is moved\n" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -153,7 +158,7 @@ option_set(struct options *opt, int c, const char *arg)
 	case O_BRIEF: opt->brief = true; break;
 	case O_TEXT: opt->text = true; break;
 	case O_UNSIGNED: opt->unsigned_ok = true; break;
-	case O_DATE: opt->date = arg; break;
+	case O_URL: opt->url = arg; break;
 	}
 }
 

@@ -44,8 +44,8 @@ package(struct notice *n, const struct overlay_fact *fact, const char *ecosystem
 	return (o);
 }
 
-static json_t *
-osv(struct notice *n, const struct overlay_fact *fact)
+json_t *
+notice_osv(struct notice *n, const struct overlay_fact *fact)
 {
 	static const struct { const char *title; } parts[] = { { "Background" }, { "Problem" }, { "Impact" }, { "Workaround" } };
 	struct component c = notice_component(n, fact);
@@ -101,19 +101,6 @@ osv(struct notice *n, const struct overlay_fact *fact)
 	return (o);
 }
 
-json_t *
-notice_osv(struct notice *n)
-{
-	struct overlay *overlay;
-	json_t *o;
-
-	if (overlay_load(&overlay, NULL, NULL) != 0)
-		return (osv(n, NULL));
-	o = osv(n, overlay_find(overlay, n->id));
-	overlay_free(overlay);
-	return (o);
-}
-
 int
 osv_main(const struct options *opt)
 {
@@ -131,7 +118,7 @@ osv_main(const struct options *opt)
 	} else if (n->date[0] == '\0' || n->kind[0] == '\0') {
 		fprintf(stderr, "errata: %s: without an id and a date of announcement there is no OSV record\n", opt->args[0]);
 	} else {
-		json_print(osv(n, overlay_find(overlay, n->id)), stdout);
+		json_print(notice_osv(n, overlay_find(overlay, n->id)), stdout);
 		status = n->verdict.status > VERDICT_UNSIGNED ? EXIT_NO : EXIT_OK;
 	}
 	notice_free(n);

@@ -106,7 +106,7 @@ put_fixes(const struct notice *n)
 	}
 }
 
-static const char *
+const char *
 kind_name(const struct notice *n)
 {
 	return (strcmp(n->kind, "EN") == 0 ? "Errata Notice" : strcmp(n->kind, "SA") == 0 ? "Security Advisory" :

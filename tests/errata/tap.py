@@ -82,7 +82,7 @@ def real_keys():
 
 
 def test(func=None, data=False):
-    """A test case, named by its docstring; data: it needs FreeBSD's own files."""
+    """A test case, named by its docstring; data: it needs FreeBSD's own files.  What it returns is why it was skipped."""
     def add(f):
         _tests.append((f, data))
         return f
@@ -98,8 +98,8 @@ def run():
             print(f"ok {i} - {name} # SKIP no FreeBSD data in {DATA} (UVNET_SHARED)")
             continue
         try:
-            func()
-            print(f"ok {i} - {name}", flush=True)
+            skipped = func()
+            print(f"ok {i} - {name}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
         except (AssertionError, OSError, KeyError, IndexError, ValueError, subprocess.SubprocessError) as error:
             failed = True
             print(f"not ok {i} - {name}")

@@ -101,6 +101,7 @@ what_this_linker_does_not_do(void **state)
 	assert_refused(module_path("sets-nopic"), ENOEXEC, "compile with -fPIC");
 	assert_refused(module_path("distance"), ENOEXEC, "every copy would be wrong");
 	assert_refused(module_path("rseq"), ENOEXEC, "__rseq_cs");
+	assert_refused(module_path("rseq-shared"), ENOEXEC, "__rseq_cs");
 	assert_refused(module_path("rseq"), ENOEXEC, "restartable sequences of its own");
 	assert_refused(module_path("crash"), ENOEXEC, "set_modmetadata_set+0: does not point to a metadata record");
 }

@@ -31,6 +31,7 @@
 
 struct got_module {
 	const uint8_t *file;
+	size_t filesize;
 	uint8_t *at;			/* where its address 0 is */
 	uintptr_t set, set_end, moved;	/* addresses in the module; how far the set was moved */
 	const Elf64_Sym *sym;
@@ -146,6 +147,7 @@ got_load(const char *path, uintptr_t base[GOT_STACKS])
 		goto fail;
 	m->file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	m->at = mmap(NULL, STACK(GOT_STACKS), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	m->filesize = st.st_size;
 	if (m->file == MAP_FAILED || m->at == MAP_FAILED)
 		goto fail;
 	sym = section(m, ".dynsym");
@@ -161,6 +163,16 @@ got_load(const char *path, uintptr_t base[GOT_STACKS])
 fail:
 	perror(path);
 	exit(1);
+}
+
+void
+got_unload(void *module)
+{
+	struct got_module *m = module;
+
+	munmap(m->at, STACK(GOT_STACKS));
+	munmap((void *)(uintptr_t)m->file, m->filesize);
+	free(m);
 }
 
 void *

@@ -11,8 +11,9 @@
 
 #define GOT_STACKS 3
 
-/* Load a shared object; it stays.  base[i]: what stack i adds to an address.  Exits when it cannot. */
+/* Load a shared object.  base[i]: what stack i adds to an address.  Exits when it cannot. */
 void *got_load(const char *path, uintptr_t base[GOT_STACKS]);
+void got_unload(void *module);
 /* The address of a symbol, or NULL. */
 void *got_lookup(void *module, const char *name);
 

@@ -63,12 +63,15 @@ by_got(const char *path)
 	struct vnet stack[GOT_STACKS] = { 0 }, *p[GOT_STACKS];
 	uintptr_t base[GOT_STACKS];
 	void *module = got_load(path, base);
+	unsigned right;
 
 	for (int k = 0; k < GOT_STACKS; k++) {
 		stack[k].vnet_base = base[k];
 		p[k] = &stack[k];
 	}
-	return (count_right((notice_ref_t *)(uintptr_t)got_lookup(module, "notice_ref"), p));
+	right = count_right((notice_ref_t *)(uintptr_t)got_lookup(module, "notice_ref"), p);
+	got_unload(module);
+	return (right);
 }
 
 static unsigned

@@ -4,6 +4,9 @@
  * constructors and .eh_frame.  Nothing is mapped, no code of the input runs.
  * Seeds: the modules of tests/kld.
  *
+ * Every other mutation is structured: it changes one entry of one table (sections, segments, symbols, relocations,
+ * the dynamic section) and leaves the headers that lead there alone, so that what is behind the first checks is met.
+ *
  * The input is on the heap in its exact size, and so is each part of the image, so that a step beyond is found.
  */
 #include <errno.h>
@@ -15,6 +18,8 @@
 #define PART_LIMIT ((size_t)4 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 
 /* ---- What the linker's other files would say ---- */
 
@@ -148,4 +153,83 @@ out:
 	kld_image_free(&image);
 	free(copy);
 	return (0);
+}
+
+/* ---- The structured mutator ---- */
+
+struct table {
+	size_t start, entry, n;
+};
+
+/* Any table of the file, or n 0: the section headers, the program headers, or a section that is a table. */
+static struct table
+pick_table(const uint8_t *data, size_t size, unsigned r)
+{
+	ElfW(Ehdr) eh;
+	ElfW(Shdr) sh;
+	struct table t = { 0 };
+
+	if (size < sizeof(eh))
+		return (t);
+	memcpy(&eh, data, sizeof(eh));
+	if (r % 4 == 0)
+		t = (struct table) { eh.e_shoff, sizeof(sh), eh.e_shnum };
+	else if (r % 4 == 1)
+		t = (struct table) { eh.e_phoff, sizeof(ElfW(Phdr)), eh.e_phnum };
+	else if (eh.e_shnum != 0 && eh.e_shoff < size && size - eh.e_shoff >= eh.e_shnum * sizeof(sh)) {
+		memcpy(&sh, data + eh.e_shoff + r / 4 % eh.e_shnum * sizeof(sh), sizeof(sh));
+		if (sh.sh_entsize != 0 && sh.sh_entsize <= 64)
+			t = (struct table) { sh.sh_offset, sh.sh_entsize, sh.sh_size / sh.sh_entsize };
+	}
+	if (t.start > size || t.n > (size - t.start) / (t.entry + !t.entry))
+		t.n = 0;
+	return (t);
+}
+
+static uint64_t
+plausible(uint64_t old, uint64_t other, size_t size, unsigned r)
+{
+	switch (r % 9) {
+	case 0:
+		return (0);
+	case 1:
+		return (other);
+	case 2:
+		return (old + 1);
+	case 3:
+		return (old - 1);
+	case 4:
+		return (old + 8);
+	case 5:
+		return (size);
+	case 6:
+		return (UINT64_MAX - r / 9 % 64);
+	case 7:
+		return (old ^ (uint64_t)1 << r / 9 % 64);
+	default:
+		return (r / 9 % 4096);
+	}
+}
+
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+	static const size_t widths[] = { 8, 8, 4, 2, 1 };
+	struct table t;
+	uint64_t old = 0, other = 0, value;
+	size_t width, at, place, from;
+
+	srandom(seed);
+	t = pick_table(data, size, (unsigned)random());
+	if (seed % 2 == 0 || t.n == 0 || t.entry < 8)
+		return (LLVMFuzzerMutate(data, size, max));
+	width = widths[random() % 5];
+	at = (size_t)random() % (t.entry / width) * width;
+	place = t.start + (size_t)random() % t.n * t.entry + at;
+	from = t.start + (size_t)random() % t.n * t.entry + at;	/* the same field of another entry */
+	memcpy(&old, data + place, width);
+	memcpy(&other, data + from, width);
+	value = plausible(old, other, size, (unsigned)random());
+	memcpy(data + place, &value, width);
+	return (size);
 }

@@ -17,6 +17,37 @@ leave(struct kc_flow *f, uint32_t i)
 		kc_use(f, f->cur->reg[f->arch->args[k]], i, USE_LEAVE);
 }
 
+/*
+ * The function at the other end is not known: any whose address is taken could be it, and make an address in a set of
+ * half a one.  flow.c tries them all with what is noted here.
+ */
+static void
+pass_on(struct kc_flow *f, uint32_t i)
+{
+	for (unsigned k = 0; k < f->arch->nargs; k++) {
+		uint8_t reg = f->arch->args[k];
+		const struct kc_vs *s = &f->v.vs[f->cur->reg[reg]];
+
+		for (unsigned l = 0; l < s->n; l++) {
+			const struct kc_node *n = &f->v.node[s->node[l]];
+			unsigned p = 0;
+
+			if (n->kind != N_IMAGE || (n->flags & NF_PAGE) == 0 || !kc_page_meets_set(f, n->value))
+				continue;
+			while (p < f->npassed && (f->passed[p].page != n->value || f->passed[p].reg != reg))
+				p++;
+			if (p == KC_PASSED_MAX)
+				kc_doubt(f, i, WHY_PASSED);
+			else if (p == f->npassed) {
+				f->passed[p].page = n->value;
+				f->passed[p].insn = n->insn;
+				f->passed[p].reg = reg;
+				f->npassed++;
+			}
+		}
+	}
+}
+
 /* The state at the start of a function that anybody may call. */
 void
 kc_root_state(struct kc_flow *f, struct kc_state *s)
@@ -178,7 +209,7 @@ call_register(struct kc_flow *f, uint32_t i)
 {
 	struct kc_vs s = f->v.vs[kc_get(f, f->op[i].rn)];
 	uint32_t funcs[KC_SET_MAX];
-	unsigned n = 0;
+	unsigned n = 0, outside = 0;
 
 	for (unsigned k = 0; k < s.n; k++) {
 		const struct kc_node *node = &f->v.node[s.node[k]];
@@ -187,10 +218,13 @@ call_register(struct kc_flow *f, uint32_t i)
 		if (to != 0) {
 			call_into(f, i, to);
 			funcs[n++] = f->owner[to];
-		}
+		} else
+			outside += node->kind == N_EXTERN;
 	}
 	if (n < s.n || (s.flags & VS_OPEN) != 0 || s.n == 0)
 		leave(f, i);
+	if (n + outside < s.n || (s.flags & VS_OPEN) != 0 || s.n == 0)
+		pass_on(f, i);
 	clobber(f);
 	for (unsigned k = 0; k < n; k++)
 		come_back(f, funcs[k]);
@@ -220,20 +254,24 @@ static void
 jump_register(struct kc_flow *f, uint32_t i)
 {
 	struct kc_vs s = f->v.vs[kc_get(f, f->op[i].rn)];
-	bool anywhere = (s.flags & VS_LOST) != 0, outside = (s.flags & VS_OPEN) != 0 || s.n == 0;
+	bool anywhere = (s.flags & VS_LOST) != 0, outside = (s.flags & VS_OPEN) != 0 || s.n == 0, unknown = outside;
 
 	for (unsigned k = 0; k < s.n; k++) {
 		struct kc_node node = f->v.node[s.node[k]];
 
 		if (node.kind == N_RETURN)
 			do_return(f, i);
-		else if (node.kind != N_IMAGE)
+		else if (node.kind != N_IMAGE) {
 			outside = true;
+			unknown |= node.kind != N_EXTERN;
+		}
 		else if ((node.flags & NF_INDEXED) != 0)
 			anywhere = true;
 		else
 			jump(f, i, node.value);
 	}
+	if (unknown && !anywhere)
+		pass_on(f, i);
 	if (anywhere && !kc_jump_table(f, i))
 		kc_jump_anywhere(f, i);
 	else if (outside && !anywhere) {

@@ -44,6 +44,7 @@ static const char *const reasons[KC_NREASONS] = {
 	[WHY_WEAK] = "an address in a set may be made here, on a way that was guessed",
 	[WHY_ESCAPE] = "half of an address (from ADRP or its like) leaves the function here and nobody completes it",
 	[WHY_UNUSED] = "half of an address (from ADRP or its like) is made here and nobody completes it",
+	[WHY_PASSED] = "too many different halves of addresses are passed on to functions that are not known",
 };
 
 static const struct kc_arch *const archs[] = { &kc_arm64 };

@@ -8,7 +8,8 @@
  * it take.
  *
  * It starts at all functions with nothing known, so that each way into the code is covered; calls within the module
- * then add what their arguments hold.  At the end, code that was reached from nowhere is gone through as well.
+ * then add what their arguments hold.  At the end, code that was reached from nowhere is gone through as well, and
+ * halves of addresses that went into calls by pointer are tried on each function that such a call could reach.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,46 @@ settle(struct kc_flow *f)
 	}
 }
 
+/* Whether addr is in a word of the module or in a register, or under a name that others can look up. */
+static bool
+address_taken(const struct kc_flow *f, uint64_t addr)
+{
+	for (size_t i = 0; i < f->elf->nrel; i++) {
+		const struct kc_rel *r = &f->elf->rel[i];
+
+		if (r->kind == KC_REL_RELATIVE && r->addend == addr)
+			return (true);
+		if (r->kind == KC_REL_SYMBOL && r->sym < f->elf->ndynsym && f->elf->dynsym[r->sym].shndx != 0 &&
+		    f->elf->dynsym[r->sym].value + r->addend == addr)
+			return (true);
+	}
+	for (unsigned i = 0; i < f->elf->ndynsym; i++)
+		if (f->elf->dynsym[i].shndx != 0 && f->elf->dynsym[i].value == addr)
+			return (true);
+	for (uint32_t k = 1; k < f->v.nnode; k++)
+		if (f->v.node[k].kind == N_IMAGE && f->v.node[k].value == addr)
+			return (true);
+	return (false);
+}
+
+/* Halves of addresses that a call by pointer passed on, tried on each function that it could have called. */
+static void
+try_passed(struct kc_flow *f, struct kc_state *root)
+{
+	for (unsigned p = 0; p < f->npassed && !f->too_complex; p++) {
+		uint8_t reg = f->passed[p].reg;
+		uint32_t was = root->reg[reg];
+
+		root->reg[reg] = kc_vs_single(&f->v,
+		    kc_node(&f->v, N_IMAGE, NF_PAGE | NF_WEAK | NF_PASSED, f->passed[p].page, f->passed[p].insn, 0), true);
+		for (uint32_t k = 1; k < f->nfunc; k++)
+			if (address_taken(f, f->addr[f->func[k].start]))
+				kc_goto(f, f->func[k].start, root);
+		root->reg[reg] = was;
+		run(f);
+	}
+}
+
 int
 kc_flow_run(struct kc_flow *f, const struct kc_elf *elf, const struct kc_arch *arch)
 {
@@ -143,6 +184,7 @@ kc_flow_run(struct kc_flow *f, const struct kc_elf *elf, const struct kc_arch *a
 			kc_goto(f, i, root);
 			run(f);
 		}
+	try_passed(f, root);
 	settle(f);
 	free(root);
 	return (f->out_of_memory ? -1 : 0);

@@ -9,6 +9,7 @@
 #define KC_CODE_MAX	(32u << 20) /* places where an instruction may begin: more is "too complex" */
 #define KC_SLOTS_MAX	64 /* words on the stack that are followed at a time */
 #define KC_STEPS_MAX	600u /* instructions looked at, per instruction of the module: more is "too complex" */
+#define KC_PASSED_MAX	64 /* different halves that calls by pointer pass on */
 #define KC_DEPTH_MAX	32 /* instructions that make one address */
 
 struct kc_slot {
@@ -24,7 +25,7 @@ struct kc_state {
 
 /* Why something could not be followed: a bit each, so that a place is noted once a reason. */
 enum kc_reason {
-	WHY_LOST, WHY_PAGE, WHY_TEXT, WHY_OPAQUE, WHY_TABLE, WHY_WEAK, WHY_ESCAPE, WHY_UNUSED, KC_NREASONS,
+	WHY_LOST, WHY_PAGE, WHY_TEXT, WHY_OPAQUE, WHY_TABLE, WHY_WEAK, WHY_ESCAPE, WHY_UNUSED, WHY_PASSED, KC_NREASONS,
 };
 
 struct kc_func {
@@ -57,7 +58,7 @@ struct kc_flow {
 	struct kc_state **in;
 	uint64_t *queued; /* bitmap */
 	uint32_t nqueued;
-	uint8_t *reasons; /* a bit each reason */
+	uint16_t *reasons; /* a bit each reason */
 	uint8_t *loop;	  /* this instruction adds to what it made itself */
 	uint8_t *reached; /* 1: from a function; 2: only because it is there */
 	uint64_t *table; /* where an indexed load read, for jump tables */
@@ -66,6 +67,13 @@ struct kc_flow {
 	struct kc_func *func;
 	uint32_t nfunc;
 	uint32_t *owner; /* instruction to function */
+
+	struct {
+		uint64_t page;
+		uint32_t insn;
+		uint8_t reg;
+	} passed[KC_PASSED_MAX]; /* halves of addresses that went into calls of functions not known */
+	unsigned npassed;
 
 	struct kc_state *callee; /* scratch of call.c */
 	struct kc_state *cur; /* the state being followed; room for KC_SLOTS_MAX */
@@ -89,6 +97,7 @@ uint32_t kc_vs_weaken(struct kc_flow *f, uint32_t vs);
 void kc_step(struct kc_flow *f, uint32_t i);
 enum kc_use { USE_STORE, USE_OTHER, USE_ADDED, USE_COMPARE, USE_LEAVE };
 void kc_use(struct kc_flow *f, uint32_t vs, uint32_t insn, enum kc_use how);
+bool kc_page_meets_set(const struct kc_flow *f, uint64_t page);
 void kc_doubt(struct kc_flow *f, uint32_t insn, enum kc_reason why);
 bool kc_is_text(const struct kc_flow *f, uint64_t addr);
 uint32_t kc_insn_at(const struct kc_flow *f, uint64_t addr);

@@ -71,8 +71,8 @@ image_word(struct kc_flow *f, const struct access *a, uint64_t addr, uint32_t no
 	}
 }
 
-static bool
-page_meets_set(const struct kc_flow *f, uint64_t page)
+bool
+kc_page_meets_set(const struct kc_flow *f, uint64_t page)
 {
 	for (unsigned k = 0; k < KC_NSETS; k++)
 		if (f->elf->set[k].start < f->elf->set[k].stop && page < f->elf->set[k].stop &&
@@ -104,7 +104,7 @@ at_image(struct kc_flow *f, struct access *a, uint32_t node, uint64_t addr, bool
 		a->got2.flags |= VS_OPEN;
 		return;
 	}
-	if ((n.flags & NF_PAGE) != 0 && indexed && addr == n.value && page_meets_set(f, addr))
+	if ((n.flags & (NF_PAGE | NF_PASSED)) == NF_PAGE && indexed && addr == n.value && kc_page_meets_set(f, addr))
 		kc_doubt(f, a->i, WHY_PAGE);
 	if ((n.flags & NF_TEXT) != 0 && indexed &&
 	    (f->exact_text || (kc_insn_at(f, n.value) != 0 && f->reached[kc_insn_at(f, n.value)])))

@@ -14,7 +14,7 @@
 void
 kc_doubt(struct kc_flow *f, uint32_t insn, enum kc_reason why)
 {
-	f->reasons[insn] |= (uint8_t)(1u << why);
+	f->reasons[insn] |= (uint16_t)(1u << why);
 }
 
 void
@@ -33,7 +33,7 @@ kc_hit(struct kc_flow *f, uint32_t node)
 uint32_t
 kc_image_node(struct kc_flow *f, uint64_t value, uint8_t flags, uint32_t insn, uint32_t parent)
 {
-	flags &= NF_PAGE | NF_INDEXED | NF_WEAK;
+	flags &= NF_PAGE | NF_INDEXED | NF_WEAK | NF_PASSED;
 	if (!f->elf->is64)
 		value &= 0xffffffff;
 	if (kc_elf_set_of(f->elf, value) != NULL)
@@ -58,7 +58,7 @@ kc_use(struct kc_flow *f, uint32_t vs, uint32_t insn, enum kc_use how)
 		if (n->kind != N_IMAGE)
 			continue;
 		if ((n->flags & NF_PAGE) != 0) {
-			if (how == USE_STORE || how == USE_OTHER)
+			if ((how == USE_STORE || how == USE_OTHER) && (n->flags & NF_PASSED) == 0)
 				kc_doubt(f, insn, WHY_PAGE);
 			else if (how == USE_LEAVE)
 				n->marks |= NM_ESCAPED;
@@ -111,7 +111,7 @@ kc_plus(struct kc_flow *f, uint32_t node, uint64_t d, uint32_t insn, bool weak)
 				return (node);
 			return (kc_image_node(f, n.value, n.flags | NF_INDEXED, n.insn, n.parent));
 		}
-		return (kc_image_node(f, n.value + d, (n.flags & ~NF_PAGE) | w, insn, node));
+		return (kc_image_node(f, n.value + d, (n.flags & ~(NF_PAGE | NF_PASSED)) | w, insn, node));
 	case N_RETURN:
 		kc_doubt(f, insn, WHY_TEXT);
 		return (0);
@@ -302,6 +302,13 @@ arithmetic(struct kc_flow *f, uint32_t i, const struct kc_op *op, uint32_t x, ui
 				kc_vs_add(&f->v, &r, kc_node(&f->v, N_STACK, 0, n.value & m.value, i, 0));
 				continue;
 			}
+			/* Bits within a page of a complete address: modules are loaded page by page. */
+			if (n.kind == N_IMAGE && (n.flags & (NF_PAGE | NF_INDEXED)) == 0 && m.kind == N_NUMBER &&
+			    (m.flags & NF_OPAQUE) == 0 && !op->narrow && fold(op->kind, n.value, kc_extend(m.value, op->ext, op->shift), &v) &&
+			    (v ^ n.value) < 0x1000 && !kc_node_made_by(&f->v, a.node[k], i) && n.depth < KC_DEPTH_MAX) {
+				kc_vs_add(&f->v, &r, kc_image_node(f, v, NF_WEAK, i, a.node[k]));
+				continue;
+			}
 			if (n.kind != N_NUMBER || m.kind != N_NUMBER || n.insn == i || m.insn == i) {
 				r.flags |= VS_OPEN;
 				continue;
@@ -328,7 +335,7 @@ narrow(struct kc_flow *f, uint32_t vs, uint32_t i)
 		if (n.kind == N_NUMBER)
 			kc_vs_add(&f->v, &r, kc_node(&f->v, N_NUMBER, n.flags, (uint32_t)n.value, n.insn, 0));
 		else {
-			if (n.kind == N_IMAGE && (n.flags & (NF_PAGE | NF_TEXT)) != 0)
+			if (n.kind == N_IMAGE && (n.flags & (NF_PAGE | NF_TEXT)) != 0 && (n.flags & NF_PASSED) == 0)
 				kc_doubt(f, i, WHY_PAGE);
 			r.flags |= VS_OPEN;
 		}

@@ -219,7 +219,7 @@ kc_text_read(struct kc_flow *f)
 	f->op = calloc(slots + 1, sizeof(*f->op));
 	f->addr = calloc(slots + 1, sizeof(*f->addr));
 	f->leader = calloc(slots + 1, 1);
-	f->reasons = calloc(slots + 1, 1);
+	f->reasons = calloc(slots + 1, sizeof(*f->reasons));
 	f->loop = calloc(slots + 1, 1);
 	f->reached = calloc(slots + 1, 1);
 	f->owner = calloc(slots + 1, sizeof(*f->owner));

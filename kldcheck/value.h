@@ -34,6 +34,7 @@ enum {
 	NF_TEXT = 16,	/* N_IMAGE: of code */
 	NF_INSET = 32,	/* N_IMAGE: value lies in a set */
 	NF_WIDE = 64,	/* N_TABLE: words of 8 bytes */
+	NF_PASSED = 128, /* a half that a call by pointer may have brought */
 };
 
 enum {

@@ -89,6 +89,15 @@ static const struct command {
 	    "  -R, --reverse   take the patch back\n"
 	    "  --signature SIG the detached signature, when it is not FILE.patch.asc\n"
 	    "  --build         then build; for a tree of uvnet\n" },
+	{ "fetch", fetch_main, 2, 2, (const int[]){ 'j', O_FREEBSD, O_MIRROR, O_KEYPRINT, O_STATE, O_ROOT, 0 },
+	    "--freebsd [--mirror URL] [--keyprint HASH] [--state FILE] [--root DIR] [--json]\n"
+	    "                RELEASE ARCH",
+	    "Say what FreeBSD's binary update would change, from its signed metadata.  Installs nothing.\n\n"
+	    "  --freebsd       as freebsd-update(8) does\n"
+	    "  --mirror URL    the mirror (http, https or file), when not FreeBSD's own\n"
+	    "  --keyprint HASH its key's fingerprint, when not the one of FreeBSD's freebsd-update.conf\n"
+	    "  --state FILE    remember there what was seen; a lower patch level later on is refused\n"
+	    "  --root DIR      compare with the system in that folder, such as /\n" },
 	{ "site", site_main, 2, 2, (const int[]){ 'k', O_OVERLAY, O_URL, 0 },
 	    "[--keyring FILE]... [--overlay FILE] [--url URL] DIR OUT",
 	    "Make a web site and an Atom feed of a folder of notices, in the folder OUT.  It needs no server.\n\n"

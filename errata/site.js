@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Search and filters of the front page: each item carries what it is found by. */
 "use strict";
 const form = document.querySelector("form"), items = document.querySelectorAll("ol > li"), count = document.querySelector("output");

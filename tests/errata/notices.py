@@ -2,8 +2,11 @@
 """Notices: read without loss, verified, tampering refused, answered.  notices.py ERRATA ROOT"""
 
 import csv
+import datetime
 import glob
+import json
 import os
+import re
 from tap import DATA, ROOT, Key, errata, errata_json, path, read, real_keys, run, test, write
 
 TEXT = read(os.path.join(ROOT, "tests/errata/notice.txt")).decode()
@@ -220,6 +223,49 @@ def osv():
     assert {r["type"] for r in o["references"]} >= {"ADVISORY"}
 
 
+def osv_check(o):
+    """The rules of OSV's schema 1.6 for what a record of ours has: required, known names, forms, enumerations."""
+    def known(part, names, required=()):
+        assert set(part) <= set(names.split()) and set(required) <= set(part), part
+    known(o, "schema_version id modified published aliases related upstream summary details affected references credits"
+             " database_specific", ("id", "modified"))
+    assert re.fullmatch(r"1\.\d+\.\d+", o["schema_version"]) and re.fullmatch(r"FreeBSD-(EN|SA|SN)-\d\d:\d\d(\..+)?", o["id"]), o["id"]
+    for name in ("modified", "published"):
+        assert datetime.datetime.strptime(o[name], "%Y-%m-%dT%H:%M:%SZ"), o[name]
+    assert o["modified"] >= o["published"]
+    for name in ("aliases", "related", "upstream"):
+        assert all(re.fullmatch(r"(CVE|CAN)-\d{4}-\d{4,}", one) for one in o.get(name, [])), o[name]
+        assert len(set(o.get(name, []))) == len(o.get(name, []))
+    assert isinstance(o["summary"], str) and "\n" not in o["summary"] and isinstance(o["details"], str)
+    for a in o["affected"]:
+        known(a, "package severity ranges versions ecosystem_specific database_specific")
+        known(a["package"], "ecosystem name purl", ("ecosystem", "name"))
+        assert a["package"]["ecosystem"] in ("FreeBSD:kernel", "FreeBSD:base", "FreeBSD:ports") and a["package"]["name"]
+        assert "ranges" in a or "versions" in a
+        for r in a.get("ranges", []):
+            known(r, "type repo events database_specific", ("type", "events"))
+            assert r["type"] == "ECOSYSTEM" and any("introduced" in e for e in r["events"])
+            for e in r["events"]:
+                ((event, value),) = e.items()
+                assert event in ("introduced", "fixed", "last_affected", "limit") and value
+    for r in o["references"]:
+        known(r, "type url", ("type", "url"))
+        assert r["type"] in ("ADVISORY", "ARTICLE", "DETECTION", "DISCUSSION", "REPORT", "FIX", "INTRODUCED", "GIT", "PACKAGE",
+                             "EVIDENCE", "WEB")
+        assert re.fullmatch(r"(https?|ftp)://[^\s<>\"]+", r["url"]), r["url"]
+    for c in o.get("credits", []):
+        known(c, "name contact type", ("name",))
+        assert c["name"]
+
+
+@test
+def osv_schema():
+    """OSV: a record keeps to the schema's rules, whatever the notice lacks"""
+    osv_check(errata_json("osv", "--keyring", KEY.file, GOOD))
+    bare = TEXT.replace("Credits:        Nobody, who did\n                nothing\n", "").replace("CVE Name:       CVE-2023-0001\n", "")
+    osv_check(errata_json("osv", write("bare/FreeBSD-EN-23:08.vnet.asc", bare.split("V.   Solution")[0])))
+
+
 @test
 def lint():
     """lint: each fault with its line, none in a clean text"""
@@ -309,6 +355,23 @@ def real_showcase():
                      read(file).replace(b"Hash: SHA512", b"Hash: SHA512\nTopic: no")):
         code, _, _ = errata("verify", *real_keys(), write("t.asc", tampered))
         assert code == 1
+
+
+@test(data=True)
+def real_osv():
+    """FreeBSD's 106 notices: each with a date is an OSV record that keeps to the schema's rules"""
+    records = 0
+    for file in notices():
+        code, out, err = errata("osv", file)
+        if not out:
+            assert code == 1 and "no OSV record" in err, (file, err)
+            continue
+        records += 1
+        try:
+            osv_check(json.loads(out))
+        except AssertionError as error:
+            raise AssertionError(f"{file}: {error}") from error
+    assert records >= 100, records
 
 
 @test(data=True)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * errata fetch: what FreeBSD's own binary update would change.  It reads the metadata alone (update.c) and installs nothing.
+ * errata fetch: what FreeBSD's own binary update would change.  It reads the metadata alone (update.c) and installs
+ * nothing.
  *
- * What is fetched is kept nowhere.  With --state, the tag that was seen is: a mirror that later offers a lower patch number,
- * an old state signed long ago, is refused.
+ * What is fetched is kept nowhere.  With --state, the tag that was seen is: a mirror that later offers a lower patch
+ * number, an old state signed long ago, is refused.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -188,7 +189,8 @@ report_change(void *arg, enum update_change c, const struct update_file *f)
 }
 
 static void
-report(const struct options *opt, const struct update_tag *tag, const struct update_index *old, const struct update_index *new)
+report(const struct options *opt, const struct update_tag *tag, const struct update_index *old,
+    const struct update_index *new)
 {
 	struct report r = { .changes = opt->json ? json_array() : NULL };
 	time_t eol = (time_t)tag->eol;
@@ -206,7 +208,8 @@ report(const struct options *opt, const struct update_tag *tag, const struct upd
 		    "eol", (json_int_t)tag->eol, "supported", eol >= time(NULL), "changes", r.changes), stdout);
 		return;
 	}
-	printf("%zu to add, %zu to replace, %zu to remove", r.count[UPDATE_ADD], r.count[UPDATE_REPLACE], r.count[UPDATE_REMOVE]);
+	printf("%zu to add, %zu to replace, %zu to remove", r.count[UPDATE_ADD], r.count[UPDATE_REPLACE],
+	    r.count[UPDATE_REMOVE]);
 	if (opt->root != NULL)
 		printf(", %zu changed locally and left alone", r.count[UPDATE_LOCAL]);
 	printf("; nothing was installed\n");
@@ -222,7 +225,8 @@ read_arguments(const struct options *opt, struct transfer *t, char release[32])
 		fprintf(stderr, "errata: fetch: from where?  --freebsd is the one kind of mirror there is\n");
 		return (EXIT_USAGE);
 	}
-	if (strlen(opt->args[0]) > 31 || strspn(opt->args[0], "0123456789.-ABCDEFGHIJKLMNOPQRSTUVWXYZp") != strlen(opt->args[0]) ||
+	if (strlen(opt->args[0]) > 31 ||
+	    strspn(opt->args[0], "0123456789.-ABCDEFGHIJKLMNOPQRSTUVWXYZp") != strlen(opt->args[0]) ||
 	    !version_parse(opt->args[0], &v) || (v.kind != VERSION_RELEASE && v.kind != VERSION_BEFORE)) {
 		fprintf(stderr, "errata: fetch: \"%s\" is no release such as 13.2-RELEASE\n", opt->args[0]);
 		return (EXIT_USAGE);

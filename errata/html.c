@@ -2,8 +2,8 @@
 /*
  * The frame of the site's pages, and the one way for text to get into them: html_text().
  *
- * Style and script are in the page, so that each is whole as a single file, and the content security policy names them by
- * their hashes: should a text ever get through as markup, the browser neither runs nor fetches what it says.
+ * Style and script are in the page, so that each is whole as a single file, and the content security policy names them
+ * by their hashes: should a text ever get through as markup, the browser neither runs nor fetches what it says.
  */
 #include <string.h>
 #include <openssl/evp.h>
@@ -140,7 +140,8 @@ html_head(struct buf *b, const char *title)
 void
 html_foot(struct buf *b, bool script)
 {
-	buf_str(b, "<footer>Made by errata, which is not a work of the FreeBSD Project. Trust the signed originals.</footer>\n");
+	buf_str(b, "<footer>Made by errata, which is not a work of the FreeBSD Project."
+	    " Trust the signed originals.</footer>\n");
 	if (script) {
 		buf_str(b, "<script>");
 		buf_add(b, embed_script, (size_t)(embed_script_end - embed_script));

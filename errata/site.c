@@ -148,7 +148,8 @@ write_index(struct site *s, struct uverr *err)
 
 	html_head(&b, "FreeBSD security advisories and errata notices");
 	buf_str(&b, "<h1>FreeBSD security advisories and errata notices</h1>\n"
-	    "<nav><a href=\"cves.html\">CVEs</a> · <a href=\"feed.xml\">Atom feed</a> · <a href=\"index.json\">JSON</a></nav>\n"
+	    "<nav><a href=\"cves.html\">CVEs</a> · <a href=\"feed.xml\">Atom feed</a> ·"
+	    " <a href=\"index.json\">JSON</a></nav>\n"
 	    "<form hidden><input name=\"q\" type=\"search\" placeholder=\"Search\" aria-label=\"Search\">\n"
 	    "<select name=\"b\" aria-label=\"Branch\"><option value=\"\">All branches");
 	put_branches(&b, s);

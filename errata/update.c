@@ -8,8 +8,9 @@
  *	m/HASH.gz	unpacks to that hash's text: a file a line,
  *			component|sub|path|type|uid|gid|mode|flags|hash|link
  *
- * The hashes of m/ are of what is unpacked, so that unpacking is the one thing done to bytes that nobody vouches for yet:
- * in memory, with a limit, by zlib, without any privilege being needed; and nothing is parsed before its hash was compared.
+ * The hashes of m/ are of what is unpacked, so that unpacking is the one thing done to bytes that nobody vouches for
+ * yet: in memory, with a limit, by zlib, without any privilege being needed; and nothing is parsed before its hash was
+ * compared.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -319,7 +320,7 @@ rows(const struct update_index *index, struct slice path, const struct update_fi
 	return (end - low);
 }
 
-/* Of a path with rows before (old) and after (new): what would be done, on a system below `root` or as the old rows say. */
+/* Of a path with rows before (old) and after (new): what would be done, on a system below `root` or as old says. */
 static enum update_change
 judge(const struct update_file *old, size_t nold, const struct update_file *new, size_t nnew, const char *root)
 {

@@ -15,7 +15,7 @@ struct update_tag {
 /* A row of an index.  Slices lie in the index's text. */
 struct update_file {
 	struct slice component, path, meta;	/* "kernel|generic"; "/boot/kernel/kernel"; "uid|gid|mode|flags" */
-	struct slice hash, link;		/* of a file: SHA-256 and, a hard link's, its other name; of a symbolic link: hash is where to */
+	struct slice hash, link;		/* a file's SHA-256, a symbolic link's target; a hard link's other name */
 	char type;				/* 'f', 'd', 'L', or '-': not there */
 };
 struct update_index {
@@ -36,12 +36,12 @@ void update_index_free(struct update_index *index);
 enum update_change { UPDATE_NONE, UPDATE_ADD, UPDATE_REPLACE, UPDATE_REMOVE, UPDATE_LOCAL };
 typedef void update_report(void *arg, enum update_change c, const struct update_file *file);
 /*
- * What an update would do, path by path in order: a path that only the old index knows goes away.  root NULL: on a system as
- * the old index knows it; otherwise on the one below that folder.  UPDATE_LOCAL: what is there is none of FreeBSD's, so
- * freebsd-update leaves it alone.
+ * What an update would do, path by path in order: a path that only the old index knows goes away.  root NULL: on a
+ * system as the old index knows it; otherwise on the one below that folder.  UPDATE_LOCAL: what is there is none of
+ * FreeBSD's, so freebsd-update leaves it alone.
  */
-void update_compare(const struct update_index *old, const struct update_index *new, const char *root, update_report *report,
-    void *arg);
+void update_compare(const struct update_index *old, const struct update_index *new, const char *root,
+    update_report *report, void *arg);
 const char *update_change_name(enum update_change c);
 
 #endif

@@ -3,7 +3,7 @@
 """
 Random assembly with known truth, and the adversarial cases, through the real assembler and linker.
 
-usage: random.py KLDCHECK [N [SEED]]          default: 400 cases; 10,000 by "random.py KLDCHECK 10000"
+usage: randomised.py KLDCHECK [N [SEED]]          default: 400 cases; 10,000 by "randomised.py KLDCHECK 10000"
 
 A module has many functions, each of a random shape: how the address is made (a pair, folded addends, an anchor beside the
 set, a literal, MOVZ and MOVK, ADR), where it travels before it is used (registers, the stack, across branches, merges,

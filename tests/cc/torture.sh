@@ -77,7 +77,7 @@ if [ -z "$TORTURE" ]; then
 		echo "1..0 # SKIP gcc's sources cannot be had (see above); TORTURE=DIR names a copy"
 		exit 0
 	}
-	TORTURE=$dir/gcc/testsuite/gcc.c-torture/execute
+	TORTURE=$PWD/gcc/testsuite/gcc.c-torture/execute
 fi
 for l in $levels; do
 	check "c-torture/execute passes in two instances, $l" level "$l"

@@ -40,7 +40,7 @@ cat "$top"/kldcheck/*.[ch] "$top"/errata/*.[ch] | sed -n 's/^#[[:space:]]*includ
 	ctype.h | dirent.h | errno.h | fcntl.h | signal.h | spawn.h | stdarg.h | stdbool.h | stddef.h | stdint.h) ;;
 	stdio.h | stdlib.h | string.h | strings.h | time.h | unistd.h | sys/stat.h | sys/utsname.h | sys/wait.h) ;;
 	getopt.h | sys/file.h) ;;
-	capstone/capstone.h | git2.h | jansson.h | openssl/evp.h | rnp/rnp.h | rnp/rnp_err.h | uvnet/err.h) ;;
+	capstone/capstone.h | curl/curl.h | git2.h | jansson.h | openssl/*.h | rnp/*.h | uvnet/err.h | zlib.h) ;;
 	*) echo "$h" ;;
 	esac
 done >"$dir/log"

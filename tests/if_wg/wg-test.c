@@ -10,7 +10,7 @@ const struct wg_kpi *wg;
 linker_file_t wg_file;
 struct datagram wire[1024];
 unsigned wire_len;
-int64_t clock_offset;
+int64_t clock_offset, clock_step;
 
 static struct wg_port *ports[NPORTS];
 static struct datagram outgoing;
@@ -27,9 +27,16 @@ const char key_hex[2][2][65] = {
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
+	static int64_t last;
 	int error = (int)syscall(SYS_clock_gettime, id, ts);
-	int64_t ns = ts->tv_nsec + clock_offset % SECOND;
+	int64_t ns = ts->tv_sec * SECOND + ts->tv_nsec;
 
+	if (id == CLOCK_MONOTONIC) {
+		if (clock_step != 0)
+			clock_offset += clock_step - (ns - last);
+		last = ns;
+	}
+	ns = ts->tv_nsec + clock_offset % SECOND;
 	ts->tv_sec += clock_offset / SECOND + ns / SECOND;
 	ts->tv_nsec = ns % SECOND;
 	return (error);

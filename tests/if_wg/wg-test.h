@@ -33,6 +33,7 @@ extern linker_file_t wg_file;
 extern struct datagram wire[1024];	/* what is under way, in order */
 extern unsigned wire_len;
 extern int64_t clock_offset;		/* ns, added to every clock */
+extern int64_t clock_step;		/* ns that a reading of the monotonic one takes; 0: it runs */
 
 void wg_test_load(void);
 

@@ -3,7 +3,7 @@
  * What counting on the own CPU costs, against the other ways to count, in one run.
  *
  * Each way is a function of its own that increments one word, or eight words on lines of their own in turn; times are
- * the best of many interleaved rounds, in the thread's CPU time.  Names of rows say which path ran: rseq (a
+ * the best of many interleaved rounds, in the thread's CPU time; instructions are counted a step at a time.  Names of rows say which path ran: rseq (a
  * restartable sequence in place), rseq call, owned (a worker's plain addition), atomic (UVNET_RSEQ=off).
  *
  * librseq is a peer when it is installed, with its pkg-config file.  Debian 12 does not have it; its source is at
@@ -26,6 +26,7 @@
 
 #include "bench-dpcpu.h"
 #include "bench.h"
+#include "steps.h"
 
 #define ROUNDS 15
 #define SUMS 200000
@@ -221,6 +222,24 @@ without_rseq(char *self)
 	return (ns);
 }
 
+/* ---- Instructions ---- */
+
+/* A process of its own, for a runtime does not survive a fork. */
+static void
+be_worker_0(void)
+{
+	struct uverr err;
+
+	if (start() != 0 || counter_own(&err) != 0)
+		abort();
+}
+
+static double
+instructions(enum way w)
+{
+	return (ways[w][0] != NULL ? bench_steps(be_worker_0, ways[w][0]) : -1);
+}
+
 /* ---- Ten thousand stacks ---- */
 
 struct stat16 {
@@ -319,7 +338,7 @@ int
 main(int argc, char **argv)
 {
 	static const char *const words[2] = { "1 word", "8 lines" };
-	double ns[NWAY][2], off, mb;
+	double ns[NWAY][2], steps[NWAY], off, mb;
 	char self[PATH_MAX] = "", name[64];
 	const char *path;
 	ssize_t got;
@@ -337,6 +356,8 @@ main(int argc, char **argv)
 	if (got < 0)
 		return (1);
 	off = without_rseq(self);
+	for (int w = 0; w < NWAY; w++)
+		steps[w] = instructions(w);
 	setenv("UVNET_NCPU", "64", 1);	/* that many owners, for the sums */
 	if (start() != 0)
 		return (1);
@@ -364,6 +385,20 @@ main(int argc, char **argv)
 		if (n == 1 && off > 0)
 			row("ns", off, ns[GETCPU][0], "atomic by sched_getcpu()", "atomic (off), 1 word, 1 thr");
 	}
+#define STEPS(way, peer, what, peer_name) \
+	do { \
+		snprintf(name, sizeof(name), "%s, 1 word", what); \
+		if (steps[way] > 0 && steps[peer] > 0) \
+			row("instr", steps[way], steps[peer], peer_name, name); \
+	} while (0)
+	STEPS(ADD, LIBRSEQ, path, "librseq load_add_store, in place");
+	STEPS(ADD, OWN_ATOMIC, path, "atomic, own line");
+	STEPS(ADD, GETCPU, path, "atomic by sched_getcpu()");
+	STEPS(OWNED, THREAD, "owned", "__thread");
+	snprintf(name, sizeof(name), "%s call", path);
+	STEPS(CALL, OWN_ATOMIC, strdup(name), "atomic, own line");
+	snprintf(name, sizeof(name), "%s DPCPU_ADD", path);
+	STEPS(DPCPU, OWN_ATOMIC, strdup(name), "atomic, own line");
 	sums();
 	row("MB", mb, 20, "the bound", "10,000 stacks x 16, 2 CPUs");
 	bench_print("dpcpu", rows, nrows, json);

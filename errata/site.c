@@ -9,6 +9,7 @@
  *	index.json, feed.xml	all notices in short; the newest as an Atom feed (RFC 4287)
  *
  * Names of notices have a colon in them: a relative link to one starts with "./", else it would name a scheme.
+ * index.json also tells the next run which pages a notice had that is gone from the folder: those are removed.
  * Nothing in the site depends on when or where it was made: the same notices give the same bytes.
  */
 #include <ctype.h>
@@ -16,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "html.h"
 #include "site.h"
 
 #define FEED_MAX 100
+#define OLD_INDEX_MAX (64 << 20)
 
 int
 site_write(const struct site *s, const char *name, const char *suffix, struct slice text, struct uverr *err)
@@ -40,6 +43,12 @@ by_name(const void *a, const void *b)
 	return (strcmp(*(char *const *)a, *(char *const *)b));
 }
 
+static bool
+name_char(char c)
+{
+	return (isascii((unsigned char)c) && (isalnum((unsigned char)c) || (c != '\0' && strchr("-_.:+", c) != NULL)));
+}
+
 /* A name for each notice's files: its file's, of letters, digits and "-_.:+" alone.  No two may be the same. */
 static int
 name_pages(struct site *s, struct uverr *err)
@@ -54,7 +63,7 @@ name_pages(struct site *s, struct uverr *err)
 		if (dot != NULL && dot != name)
 			*dot = '\0';
 		for (char *c = name; *c != '\0'; c++)
-			if (!isascii((unsigned char)*c) || (!isalnum((unsigned char)*c) && strchr("-_.:+", *c) == NULL))
+			if (!name_char(*c))
 				*c = '_';
 		if (name[0] == '.' || name[0] == '-')
 			name[0] = '_';
@@ -268,11 +277,66 @@ write_feed(struct site *s, const char *url, struct uverr *err)
 	return (error);
 }
 
+/* The names of the pages that the last run made: NULL when there was none. */
+static json_t *
+old_pages(const struct site *s)
+{
+	struct buf b = { 0 };
+	struct uverr ignored;
+	json_t *pages = NULL;
+	char *path;
+
+	if (asprintf(&path, "%s/index.json", s->out) == -1)
+		text_oom();
+	if (access(path, F_OK) == 0 && file_read(path, OLD_INDEX_MAX, &b, &ignored) == 0)
+		pages = json_loadb(b.p, b.n, 0, NULL);
+	buf_free(&b);
+	free(path);
+	return (pages);
+}
+
+/* What lies in the folder is anybody's: only a name that name_pages() could have given is taken for one. */
+static bool
+page_of_ours(const char *name)
+{
+	if (name == NULL || name[0] == '.' || name[0] == '-' || name[0] == '\0')
+		return (false);
+	while (name_char(*name))
+		name++;
+	return (*name == '\0');
+}
+
+/* Remove the files of notices that are gone. */
+static void
+prune(struct site *s, const json_t *old)
+{
+	static const char *const suffixes[] = { ".html", ".json", ".osv.json", ".asc" };
+	const json_t *entry;
+	size_t i, k;
+	char *path;
+
+	json_array_foreach(old, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "page"));
+
+		for (k = 0; k < s->all.n && name != NULL && strcmp(name, s->names[k]) != 0; k++)
+			;
+		if (!page_of_ours(name) || k < s->all.n || strcmp(name, "index") == 0 || strcmp(name, "cves") == 0)
+			continue;
+		for (k = 0; k < sizeof(suffixes) / sizeof(suffixes[0]); k++) {
+			if (asprintf(&path, "%s/%s%s", s->out, name, suffixes[k]) == -1)
+				text_oom();
+			unlink(path);
+			free(path);
+		}
+	}
+}
+
 int
 site_main(const struct options *opt)
 {
 	struct site s = { .out = opt->args[1] };
 	struct keyring *kr = NULL;
+	json_t *old = NULL;
 	struct uverr err;
 	int status = EXIT_NO;
 
@@ -295,12 +359,15 @@ site_main(const struct options *opt)
 		uverr(&err, errno, "%s: %s", s.out, strerror(errno));
 		goto fail;
 	}
+	old = old_pages(&s);
 	for (size_t i = 0; i < s.all.n; i++)
 		if (page_write(&s, i, &err) != 0)
 			goto fail;
 	/* What leads to the pages last. */
 	if (write_cves(&s, &err) != 0 || write_index(&s, &err) != 0 || write_feed(&s, opt->url, &err) != 0)
 		goto fail;
+	if (s.all.failed == 0)		/* one that cannot be read now is not gone */
+		prune(&s, old);
 	if (opt->nkeyrings == 0)
 		fprintf(stderr, "errata: the notices were not verified: give --keyring\n");
 	status = s.all.failed > 0 ? EXIT_NO : EXIT_OK;
@@ -308,6 +375,7 @@ site_main(const struct options *opt)
 fail:
 	complain(&err);
 out:
+	json_decref(old);
 	for (size_t i = 0; s.names != NULL && i < s.all.n; i++)
 		free(s.names[i]);
 	free(s.names);

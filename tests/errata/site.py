@@ -116,6 +116,29 @@ def atom():
 
 
 @test
+def gone():
+    """a notice that is gone takes its pages along, and nothing else, whatever the old index says"""
+    names = ["FreeBSD-EN-23:08.vnet", "FreeBSD-SA-23:01.geli"]
+    code, out, err = make("gone", {name: KEY.sign(TEXT) for name in names})
+    assert code == 0, err
+    before = set(os.listdir(out))
+    os.unlink(path("gone/FreeBSD-SA-23:01.geli.asc"))
+    for keep in ("CNAME", "x.html", "../outside.html", "x.json"):
+        write("gone.site/" + keep, "mine")
+    index = os.path.join(out, "index.json")
+    pages_of = json.loads(read(index))
+    write("gone.site/index.json", json.dumps(pages_of + [{"page": "../outside"}, {"page": "cves"}, {"page": 1}, {}, 3]))
+    code, _, err = errata("site", "--keyring", KEY.file, path("gone"), out)
+    assert code == 0, err
+    left = set(os.listdir(out))
+    assert left == {n for n in before if "geli" not in n} | {"CNAME", "x.html", "x.json"}, left
+    assert os.path.isfile(path("outside.html"))
+    write("gone.site/index.json", "no JSON")
+    code, _, err = errata("site", "--keyring", KEY.file, path("gone"), out)
+    assert code == 0 and set(os.listdir(out)) == left, err
+
+
+@test
 def hostile():
     """a notice full of markup stays text, in every field, section, file name and id"""
     lines = TEXT.split("\n")

@@ -15,15 +15,20 @@ doc_verify(const struct role *role, const struct sigs *sigs, struct slice text, 
 {
 	bool signed_by[KEYS_MAX] = { false };
 	struct uverr last = { "" };
+	char id[17];
 	int good = 0;
 
-	for (size_t i = 0; i < sigs->n; i++)
+	for (size_t i = 0; i < sigs->n; i++) {
+		minisign_id(sigs->v[i].id, id);
+		uverr(&last, ENOKEY, "it has a signature of key %s, which may not", id);
 		for (size_t k = 0; k < role->n; k++)
 			if (!signed_by[k] && memcmp(role->keys[k].id, sigs->v[i].id, 8) == 0 &&
 			    minisign_verify(&role->keys[k], &sigs->v[i], text.p, text.n, &last) == 0) {
 				signed_by[k] = true;
+				last.text[0] = '\0';
 				good++;
 			}
+	}
 	if (good >= role->threshold)
 		return (0);
 	return (uverr(err, EBADMSG, "%s: signed by %d of the keys that may; %d must%s%s", what, good, role->threshold,

@@ -309,13 +309,6 @@ get_notices(struct fetch *f, const char *dir, struct uverr *err)
 	return (error);
 }
 
-/* Sync a folder and those below it, so that names are on the disk before the version's own is. */
-static int
-sync_folders(struct fetch *f, struct uverr *err)
-{
-	return (syncfs(f->store.fd) == -1 ? uverr(err, errno, "%s: %s", f->store.base, strerror(errno)) : 0);
-}
-
 static int
 assemble(struct fetch *f, struct uverr *err)
 {
@@ -346,12 +339,13 @@ assemble(struct fetch *f, struct uverr *err)
 	snprintf(name, sizeof(name), "versions/%ld.part/manifest.json", f->new.version);
 	if (error == 0)
 		error = store_write(&f->store, name, buf_get(&f->text), err);
+	/* Files are synced already.  Now their names, before the version has its own. */
 	if (error == 0)
-		error = sync_folders(f, err);
+		error = store_sync(&f->store, part, true, err);
 	if (error == 0 && renameat(f->store.fd, part, f->store.fd, final) == -1)
 		error = uverr(err, errno, "%s/%s: %s", f->store.base, final, strerror(errno));
 	if (error == 0)
-		error = sync_folders(f, err);
+		error = store_sync(&f->store, "versions", false, err);
 	return (error);
 }
 

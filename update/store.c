@@ -441,3 +441,30 @@ store_remove(const struct store *s, const char *name, struct uverr *err)
 {
 	return (remove_below(s->fd, name) == -1 ? failed(s, name, err) : 0);
 }
+
+static int
+sync_below(int parent, const char *name, bool deep)
+{
+	const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *d;
+	struct stat st;
+	int error = 0;
+
+	if (dir == NULL)
+		return (-1);
+	while (deep && error == 0 && (d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			error = sync_below(fd, d->d_name, true);
+	if (error == 0)
+		error = fsync(fd);
+	closedir(dir);
+	return (error);
+}
+
+int
+store_sync(const struct store *s, const char *name, bool deep, struct uverr *err)
+{
+	return (sync_below(s->fd, name, deep) == -1 ? failed(s, name, err) : 0);
+}

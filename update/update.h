@@ -189,6 +189,8 @@ typedef void store_differs(void *arg, const char *path, const char *how);
 int store_check(const struct store *s, const struct manifest *m, store_differs *differs, void *arg, struct uverr *err);
 /* Make `link` name `target`, in one rename. */
 int store_link(const struct store *s, const char *link, const char *target, struct uverr *err);
+/* Sync a folder of the store, and those below it if `deep`: the names in them. */
+int store_sync(const struct store *s, const char *name, bool deep, struct uverr *err);
 /* Remove a folder of the store and all in it, following no link. */
 int store_remove(const struct store *s, const char *name, struct uverr *err);
 /* Open a file of a version for reading, or make it, below its tree, with no symbolic link on the way. */

@@ -15,7 +15,8 @@ import threading
 
 UPDATE, ERRATA, ROOT = (os.path.abspath(a) for a in sys.argv[1:4])
 CRASH = os.path.abspath(sys.argv[4]) if len(sys.argv) > 4 else None
-TMP = tempfile.TemporaryDirectory(prefix="update-test-")
+# In memory where that can be had: what is tested syncs each file.
+TMP = tempfile.TemporaryDirectory(prefix="update-test-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 _tests = []
 
 

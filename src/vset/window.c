@@ -2,8 +2,8 @@
 /*
  * The window: addresses in the program's own image where modules go, and what they go with.
  *
- * The linker script leaves a gap behind .bss (window.ld.in); the system's loader leaves it unmapped.  Here it is
- * reserved, PROT_NONE, before somebody else gets it, and divided into the spaces of uvnet/vset.h.  The first two
+ * The linker script leaves a gap behind .bss (window.ld.in); the system's loader leaves it unmapped, or inaccessible.  Here
+ * it is reserved, PROT_NONE, before somebody else gets it, and divided into the spaces of uvnet/vset.h.  The first two
  * hold templates: the parts of virtual sets, packed line by line, of the program (where its linker put them) and
  * of modules (where space_alloc() puts them).  A template is only ever copied from, so its pages are read-only
  * but while the module linker fills one: a store that forgot its stack's delta faults instead of changing what
@@ -14,7 +14,9 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,22 +54,46 @@ page_up(uintptr_t a)
 	return ((a + VSET_PAGE - 1) & ~(uintptr_t)(VSET_PAGE - 1));
 }
 
+/*
+ * Whether nothing but inaccessible memory is there.  Some loaders (qemu-user's, glibc's when called by hand) map
+ * the whole image first, so the gap too, and leave it so.
+ */
+static int
+is_inaccessible(uintptr_t from, uintptr_t to)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uintptr_t start, end;
+	int free = maps != NULL, n;
+	char rights[5];
+
+	while (free && (n = fscanf(maps, "%" SCNxPTR "-%" SCNxPTR " %4s%*[^\n]", &start, &end, rights)) != EOF)
+		free = n == 3 && (start >= to || end <= from || strncmp(rights, "---", 3) == 0);
+	if (maps != NULL)
+		fclose(maps);
+	return (free);
+}
+
 static int
 reserve(uintptr_t from, uintptr_t to, struct uverr *err)
 {
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	void *p;
 
 	if (from == to)
 		return (0);
-	p = mmap((void *)from, to - from, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	p = mmap((void *)from, to - from, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p != MAP_FAILED && p != (void *)from) {	/* qemu-user, and kernels before 4.17, take it for a hint */
+		munmap(p, to - from);
+		p = MAP_FAILED;
+		errno = EEXIST;
+	}
+	if (p == MAP_FAILED && errno == EEXIST && is_inaccessible(from, to))
+		p = mmap((void *)from, to - from, PROT_NONE, flags | MAP_FIXED, -1, 0);
+	if (p == MAP_FAILED && errno == EEXIST)
+		return (uverr(err, ENOMEM, "window: something else is mapped at %p-%p", (void *)from, (void *)to));
 	if (p == MAP_FAILED)
 		return (uverr(err, ENOMEM, "window: %p-%p cannot be reserved: %s; was the program linked with window.ld?",
 		    (void *)from, (void *)to, strerror(errno)));
-	if (p != (void *)from) {	/* qemu-user, and kernels before 4.17, take the address for a hint */
-		munmap(p, to - from);
-		return (uverr(err, ENOMEM, "window: something else is mapped at %p-%p", (void *)from, (void *)to));
-	}
 	return (0);
 }
 

@@ -170,6 +170,7 @@ struct kld_image {
 	uintptr_t reach_lo, reach_hi;	/* the image will lie somewhere in here */
 	size_t got, stubs;		/* offsets in PART_RO and PART_TEXT */
 	unsigned nslot, nstub;
+	unsigned got_sym;		/* _GLOBAL_OFFSET_TABLE_, if it is used */
 	struct kld_rebase rebase[SET_COUNT];
 	struct {
 		size_t start, size, align;

@@ -102,6 +102,11 @@ define(struct kld_image *image, unsigned i, kld_resolve_t *resolve, void *arg, s
 		};
 		return (0);
 	}
+	if (strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0) {	/* kld_relocate() adds where the slots are */
+		*sym = (struct kld_sym) { .kind = SYM_HERE, .set = SET_NONE, .part = PART_RO };
+		image->got_sym = i;
+		return (0);
+	}
 	if (KLD_ST_BIND(s->st_info) == STB_LOCAL)
 		return (uverr(err, ENOEXEC, "%s: local symbol %u `%s' is not defined", obj->name, i, name));
 	if (strncmp(name, "__start_", 8) == 0 || strncmp(name, "__stop_", 7) == 0)
@@ -311,6 +316,8 @@ kld_relocate(struct kld_image *image, struct uverr *err)
 	error = image->obj->is_dyn ? kld_dyn_relocate(image, err) : fill(image, err);
 	if (error != 0)
 		return (error);
+	if (image->got_sym != 0)
+		image->sym[image->got_sym].value = image->got;
 	for (unsigned i = 0; i < image->obj->nsym && !image->obj->is_dyn; i++) {
 		struct kld_sym *sym = &image->sym[i];
 

@@ -16,7 +16,6 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 #include <unistd.h>
 
 #include "gotloader.h"
+#include "machine.h"
 
 #define AREA ((uintptr_t)16 << 20)
 #define STACK(i) ((uintptr_t)64 * (1 + (i)) << 20)
@@ -63,21 +63,20 @@ relocate(const struct got_module *m, const Elf64_Rela *r)
 {
 	const Elf64_Sym *s = &m->sym[ELF64_R_SYM(r->r_info)];
 	const char *name = m->str + s->st_name;
-	uintptr_t value, tp;
+	uintptr_t value;
 
 	switch (ELF64_R_TYPE(r->r_info)) {
-	case R_X86_64_RELATIVE:
+	case R_DYN(RELATIVE):
 		value = relocaddr(m, (uintptr_t)m->at + r->r_addend);
 		break;
-	case R_X86_64_GLOB_DAT:
-	case R_X86_64_64:
+	case R_DYN(GLOB_DAT):
+	case R_DYN_WORD:
 		value = s->st_shndx != SHN_UNDEF ? relocaddr(m, (uintptr_t)m->at + s->st_value) :
 		    (uintptr_t)dlsym(RTLD_DEFAULT, name);
-		value += ELF64_R_TYPE(r->r_info) == R_X86_64_64 ? (uintptr_t)r->r_addend : 0;
+		value += ELF64_R_TYPE(r->r_info) == R_DYN_WORD ? (uintptr_t)r->r_addend : 0;
 		break;
-	case R_X86_64_TPOFF64:		/* curvnet_base: here it is a thread-local, in the kernel curthread's field */
-		__asm__("mov %%fs:0, %0" : "=r"(tp));
-		value = (uintptr_t)dlsym(RTLD_DEFAULT, name) - tp;
+	case R_DYN_TPOFF:		/* curvnet_base: here it is a thread-local, in the kernel curthread's field */
+		value = (uintptr_t)dlsym(RTLD_DEFAULT, name) - (uintptr_t)__builtin_thread_pointer();
 		break;
 	default:
 		fprintf(stderr, "gotloader: relocation type %u\n", (unsigned)ELF64_R_TYPE(r->r_info));

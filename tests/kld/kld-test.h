@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "machine.h"
 #include "mod/mod.h"
 
 #define NSTACKS 3
@@ -39,6 +40,11 @@ void assert_same_spaces(const struct spaces *before);
 
 /* What the process has mapped between two addresses, as rights: "r-x r-- rw- ---"; no page is both w and x. */
 void rights(uintptr_t from, uintptr_t to, char *text);
+#ifdef EMULATED			/* qemu-user shows pages as the host has them, which executes none of them */
+#define MODULE_RIGHTS "r-x rw- ---"
+#else
+#define MODULE_RIGHTS "r-x r-- rw- ---"
+#endif
 
 /* host_step() counts; the step of that number fails with EPROTO.  -1: none. */
 extern int steps_taken, step_to_fail;

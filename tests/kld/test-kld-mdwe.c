@@ -45,7 +45,7 @@ code_comes_from_a_sealed_file(void **state)
 		}
 		kld_getinfo(file, &info);
 		rights(info.address, info.address + info.size + 1, text);
-		assert_string_equal(text, "r-x r-- rw- ---");
+		assert_string_equal(text, MODULE_RIGHTS);
 		assert_int_equal(is_mapped_from(info.address, "/memfd:sets.ko"), denied);
 		unload(file);
 	}

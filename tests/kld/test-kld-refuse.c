@@ -98,7 +98,9 @@ what_this_linker_does_not_do(void **state)
 	assert_refused(module_path("tls"), ENOEXEC, "cannot define thread-locals");
 	assert_refused(module_path("ifunc"), ENOEXEC, "indirect function");
 	assert_refused(module_path("libtls"), ENOEXEC, "`errno' is a thread-local, but not one of the program itself");
+#ifdef __x86_64__	/* elsewhere its code reaches the whole window: test-kld.c */
 	assert_refused(module_path("sets-nopic"), ENOEXEC, "compile with -fPIC");
+#endif
 	assert_refused(module_path("distance"), ENOEXEC, "every copy would be wrong");
 	assert_refused(module_path("rseq"), ENOEXEC, "__rseq_cs");
 	assert_refused(module_path("rseq-shared"), ENOEXEC, "__rseq_cs");
@@ -216,7 +218,7 @@ broken_relocations(void **state)
 
 	(void)state;
 	r = (void *)(image + section(".rela.text")->sh_offset);
-	r[3].r_info = (r[3].r_info & ~(ElfW(Xword))0xff) | 250;
+	r[3].r_info = (r[3].r_info & ~(ElfW(Xword))0xffffffff) | 250;
 	patched_is_refused("relocation type 250");
 	r = (void *)(image + section(".rela.text")->sh_offset);
 	r[3].r_offset = section(".text")->sh_size - 3;		/* the last byte of four is outside */
@@ -229,7 +231,7 @@ broken_relocations(void **state)
 	patched_is_refused("relocation against symbol 16777215");
 	r = (void *)(image + section(".rela.eh_frame")->sh_offset);
 	r[0].r_addend = (ElfW(Sxword))1 << 40;
-	patched_is_refused("R_X86_64_PC32 against `.text': more than 2 GiB away");
+	patched_is_refused(FAR_DISTANCE);
 	image[section(".eh_frame")->sh_offset + 3] = 0x7f;
 	patched_is_refused(".eh_frame+0: a broken record");
 }
@@ -301,19 +303,19 @@ broken_shared_objects(void **state)
 	dynamic(DT_PLTREL)->d_un.d_val = DT_REL;
 	patched_is_refused("relocations without addends");
 	r = (void *)(image + section(".rela.dyn")->sh_offset);
-	r[0].r_info = R_X86_64_IRELATIVE;
+	r[0].r_info = R_DYN(IRELATIVE);
 	patched_is_refused("an indirect function");
 	r[0].r_info = 250;
 	patched_is_refused("dynamic relocation type 250");
-	r[0].r_info = R_X86_64_TPOFF64;
+	r[0].r_info = R_DYN_TPOFF;
 	patched_is_refused("cannot define thread-locals");
-	r[0].r_info = R_X86_64_COPY;
+	r[0].r_info = R_DYN(COPY);
 	patched_is_refused("not one that is known");
 	r = (void *)(image + section(".rela.dyn")->sh_offset);
 	r[0].r_offset = UINTPTR_MAX - 3;
 	patched_is_refused("a relocation of nothing in a segment");
 	r = (void *)(image + section(".rela.dyn")->sh_offset);
-	r[0].r_info = (ElfW(Xword))0xffffff << 32 | R_X86_64_64;
+	r[0].r_info = (ElfW(Xword))0xffffff << 32 | R_DYN_WORD;
 	patched_is_refused("relocation against symbol 16777215");
 	section("set_vnet")->sh_addr += 1 << 20;
 	patched_is_refused("section set_vnet (");

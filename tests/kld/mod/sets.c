@@ -23,7 +23,7 @@ VNET_DEFINE_STATIC(const char *, s_name) = "shared";
 DPCPU_DEFINE(long, s_pcpu) = 5;
 DPCPU_DEFINE_STATIC(long, s_pcpu_static);
 DPCPU_DEFINE_STATIC(long *, s_pcpu_self) = &DPCPU_NAME(s_pcpu);
-DPCPU_DEFINE_STATIC(int *, s_pcpu_vnet) = &VNET_NAME(s_global);
+DPCPU_DEFINE_STATIC(int *, s_pcpu_vnet) = &VNET_NAME(s_array)[2];
 
 /* Shared data that names a virtual variable: the template's address, an offset (as SYSCTL uses it). */
 int *const s_offset = &VNET_NAME(s_global);
@@ -68,7 +68,7 @@ sets_fresh(void)
 		WRONG(DPCPU_ID_GET(i, s_pcpu) == 5);
 		WRONG(DPCPU_ID_GET(i, s_pcpu_static) == 0);
 		WRONG(DPCPU_ID_GET(i, s_pcpu_self) == DPCPU_ID_PTR(i, s_pcpu));
-		WRONG(DPCPU_ID_GET(i, s_pcpu_vnet) == &VNET_NAME(s_global));
+		WRONG(DPCPU_ID_GET(i, s_pcpu_vnet) == &VNET_NAME(s_array)[2]);
 	}
 	return (wrong);
 }

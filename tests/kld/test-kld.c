@@ -140,6 +140,23 @@ variables_are_right_in_shared_objects(void **state)
 }
 
 static void
+variables_are_right_compiled_by_clang(void **state)
+{
+	static const char *const linker[] = { "", "-ld-symbolic", "-ld.lld-symbolic", "-ld.lld-norelax", "-mold-symbolic" };
+	char name[64];
+
+	(void)state;
+	for (int o = 0; o <= 2; o += 2)
+		for (size_t l = 0; l < sizeof(linker) / sizeof(linker[0]); l++) {
+			snprintf(name, sizeof(name), "sets-%sclang-O%d%s", l != 0 ? "shared-" : "", o, linker[l]);
+			if (access(module_path(name), R_OK) == 0)
+				sets_of(name);
+			else
+				assert_true(l != 0);
+		}
+}
+
+static void
 program_pointers_are_rebased(void **state)
 {
 	(void)state;
@@ -520,6 +537,7 @@ main(void)
 #endif
 		cmocka_unit_test(variables_are_right_joined_by_lld),
 		cmocka_unit_test(variables_are_right_in_shared_objects),
+		cmocka_unit_test(variables_are_right_compiled_by_clang),
 		cmocka_unit_test(shared_objects_use_each_other),
 		cmocka_unit_test(a_source_written_for_freebsd_works),
 		cmocka_unit_test(constructors_of_shared_objects_run),

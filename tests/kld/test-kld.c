@@ -101,7 +101,7 @@ variables_are_right_compiled_in_sections(void **state)
 	sets_of("sets-sections");
 }
 
-#ifndef __x86_64__	/* which refuses it: test-kld-refuse.c */
+#ifdef LOADS_NOPIC	/* otherwise it is refused: test-kld-refuse.c */
 static void
 variables_are_right_compiled_without_pic(void **state)
 {
@@ -532,7 +532,7 @@ main(void)
 		cmocka_unit_test(variables_are_right_compiled_fpie),
 		cmocka_unit_test(variables_are_right_compiled_O0),
 		cmocka_unit_test(variables_are_right_compiled_in_sections),
-#ifndef __x86_64__
+#ifdef LOADS_NOPIC
 		cmocka_unit_test(variables_are_right_compiled_without_pic),
 #endif
 		cmocka_unit_test(variables_are_right_joined_by_lld),

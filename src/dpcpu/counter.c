@@ -94,6 +94,8 @@ counter_init(struct uverr *err)
 	assert(mp_ncpus <= COUNTER_MAXCPU);
 	nslots = mp_ncpus + nowners;
 	for (slot_size = SLOT_MAX; slot_size >= SLOT_MIN; slot_size /= 2) {
+		if (slot_size + PAGE > SIZE_MAX / (nslots + 1))	/* 32 bits */
+			continue;
 		m = mmap(NULL, arena_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (m != MAP_FAILED)
 			break;

@@ -56,7 +56,7 @@ class_of(size_t size)
 
 	if (size <= 64)
 		return (size <= 16 ? 0 : (unsigned)((size - 1) / 16));
-	shift = 61 - (unsigned)__builtin_clzl(size - 1);	/* 2^(shift+2) < size <= 2^(shift+3) */
+	shift = (unsigned)sizeof(long) * 8 - 3 - (unsigned)__builtin_clzl(size - 1);	/* 2^(shift+2) < size <= 2^(shift+3) */
 	return (4 + (shift - 4) * 4 + (unsigned)(((size - 1) >> shift) - 4));
 }
 

@@ -100,10 +100,15 @@ arena_stride(const struct vset_params *p)
 	return ((VSET_WINDOW_SIZE + p->tail + STAGGER_ROOM + PAGE_TABLE - 1) & ~(PAGE_TABLE - 1));
 }
 
+/* What no address space has where addresses are too short to count it. */
 static size_t
 arena_bytes(const struct vset_params *p)
 {
-	return (p->max * arena_stride(p) + PAGE_TABLE);
+	size_t bytes;
+
+	if (__builtin_mul_overflow(p->max, arena_stride(p), &bytes) || __builtin_add_overflow(bytes, PAGE_TABLE, &bytes))
+		return (SIZE_MAX - (VSET_PAGE - 1));
+	return (bytes);
 }
 
 /* Addresses for the arena, or MAP_FAILED. */

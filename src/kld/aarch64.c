@@ -40,6 +40,8 @@
 const uint16_t kld_arch_machine = EM_AARCH64;
 const char kld_arch_name[] = "arm64";
 const size_t kld_arch_stub_size = 16;
+const uintptr_t kld_arch_func_bits = 0;
+intptr_t (*const kld_arch_addend)(unsigned, const uint8_t *) = NULL;
 
 /* What an instruction's relocation writes: which bits of the value, into which field. */
 enum form {

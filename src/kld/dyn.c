@@ -125,17 +125,17 @@ kld_dyn_layout(const struct elf_obj *obj, struct kld_image *image, kld_resolve_t
 	error = find_sets(image, err);
 	for (unsigned k = 0; k < 2; k++)
 		for (size_t i = 0; i < obj->dyn.nrela[k] && error == 0; i++) {
-			const ElfW(Rela) *r = &obj->dyn.rela[k][i];
-			enum kld_dyntype type = kld_arch_dyntype(KLD_R_TYPE(r->r_info), &why);
-			struct kld_sym *sym = &image->sym[KLD_R_SYM(r->r_info)];
+			const ElfW(Rela) r = elf_dyn_rela(obj, k, i);
+			enum kld_dyntype type = kld_arch_dyntype(KLD_R_TYPE(r.r_info), &why);
+			struct kld_sym *sym = &image->sym[KLD_R_SYM(r.r_info)];
 
 			if (type != DYN_WORD && type != DYN_TPOFF)
 				continue;
 			if (sym->kind == SYM_UNUSED)
-				error = define(image, KLD_R_SYM(r->r_info), resolve, arg, err);
+				error = define(image, KLD_R_SYM(r.r_info), resolve, arg, err);
 			if (error == 0 && (type == DYN_TPOFF) != (sym->kind == SYM_TLS))
 				error = uverr(err, ENOEXEC, "%s: %#jx: `%s' is %sa thread-local, and the relocation is not for that",
-				    obj->name, (uintmax_t)r->r_offset, obj->dyn.str + obj->dyn.sym[KLD_R_SYM(r->r_info)].st_name,
+				    obj->name, (uintmax_t)r.r_offset, obj->dyn.str + obj->dyn.sym[KLD_R_SYM(r.r_info)].st_name,
 				    sym->kind == SYM_TLS ? "" : "not ");
 		}
 	return (error);
@@ -207,24 +207,24 @@ put_relr(void *arg, uintptr_t vaddr)
 }
 
 static int
-put_rela(struct writer *w, const ElfW(Rela) *r)
+put_rela(struct writer *w, ElfW(Rela) r)
 {
 	const struct kld_image *image = w->image;
-	const struct kld_sym *sym = &image->sym[KLD_R_SYM(r->r_info)];
-	uintptr_t value = sym->value + (uintptr_t)r->r_addend;
+	const struct kld_sym *sym = &image->sym[KLD_R_SYM(r.r_info)];
+	uintptr_t value = sym->value + (uintptr_t)r.r_addend;
 	const char *why;
 
-	switch (kld_arch_dyntype(KLD_R_TYPE(r->r_info), &why)) {
+	switch (kld_arch_dyntype(KLD_R_TYPE(r.r_info), &why)) {
 	case DYN_NOTHING:
 		return (0);
 	case DYN_RELATIVE:
-		return (put_relative(w, r->r_offset, (uintptr_t)r->r_addend));
+		return (put_relative(w, r.r_offset, (uintptr_t)r.r_addend));
 	case DYN_TPOFF:
-		return (put(w, r->r_offset, value, SET_NONE));
+		return (put(w, r.r_offset, value, SET_NONE));
 	default:
 		if (sym->kind == SYM_HERE)
 			value += image->part[PART_DATA].addr;
-		return (put(w, r->r_offset, value, sym->set));
+		return (put(w, r.r_offset, value, sym->set));
 	}
 }
 
@@ -249,7 +249,7 @@ kld_dyn_relocate(struct kld_image *image, struct uverr *err)
 	error = elf_dyn_relr(obj, put_relr, &w);
 	for (unsigned k = 0; k < 2; k++)
 		for (size_t i = 0; i < obj->dyn.nrela[k] && error == 0; i++)
-			error = put_rela(&w, &obj->dyn.rela[k][i]);
+			error = put_rela(&w, elf_dyn_rela(obj, k, i));
 	return (error);
 }
 

@@ -177,6 +177,10 @@ count_symbols(const struct elf_obj *obj, uintptr_t hash, uintptr_t gnu_hash)
 static int
 read_dynamic(struct elf_obj *obj, const ElfW(Dyn) *d, size_t n, struct uverr *err)
 {
+	/* The machine's kind of relocations, and the other one's size. */
+	const int rel = kld_arch_addend != NULL ? DT_REL : DT_RELA, other = rel == DT_REL ? DT_RELASZ : DT_RELSZ;
+	const int relsz = rel == DT_REL ? DT_RELSZ : DT_RELASZ;
+	const size_t entry = rel == DT_REL ? sizeof(ElfW(Rel)) : sizeof(ElfW(Rela));
 	uintptr_t v[DT_JMPREL + 16] = { 0 }, gnu_hash = 0;
 	struct elf_dyn *dyn = &obj->dyn;
 
@@ -186,14 +190,14 @@ read_dynamic(struct elf_obj *obj, const ElfW(Dyn) *d, size_t n, struct uverr *er
 		else if (d->d_tag == DT_GNU_HASH)
 			gnu_hash = d->d_un.d_val;
 	}
-	if (v[DT_RELSZ] != 0 || (v[DT_PLTRELSZ] != 0 && v[DT_PLTREL] != DT_RELA))
-		return (uverr(err, ENOEXEC, "%s: relocations without addends", obj->name));
+	if (v[other] != 0 || (v[DT_PLTRELSZ] != 0 && v[DT_PLTREL] != (uintptr_t)rel))
+		return (uverr(err, ENOEXEC, "%s: relocations with%s addends", obj->name, rel == DT_REL ? "" : "out"));
 	if (v[DT_PREINIT_ARRAYSZ] != 0)
 		return (uverr(err, ENOEXEC, "%s: a module comes too late for .preinit_array", obj->name));
 	dyn->nsym = count_symbols(obj, v[DT_HASH], gnu_hash);
 	dyn->strsize = v[DT_STRSZ];
-	dyn->nrela[0] = v[DT_RELASZ] / sizeof(ElfW(Rela));
-	dyn->nrela[1] = v[DT_PLTRELSZ] / sizeof(ElfW(Rela));
+	dyn->nrela[0] = v[relsz] / entry;
+	dyn->nrela[1] = v[DT_PLTRELSZ] / entry;
 	dyn->nrelr = v[DT_RELRSZ] / sizeof(uintptr_t);
 	dyn->init = v[DT_INIT];
 	dyn->fini = v[DT_FINI];
@@ -210,10 +214,11 @@ read_dynamic(struct elf_obj *obj, const ElfW(Dyn) *d, size_t n, struct uverr *er
 	    dyn->str[dyn->strsize - 1] != '\0')
 		return (uverr(err, ENOEXEC, "%s: DT_STRTAB at %#jx: no string table, or it does not end", obj->name,
 		    (uintmax_t)v[DT_STRTAB]));
-	if ((v[DT_RELASZ] != 0 && (dyn->rela[0] = table(obj, v[DT_RELA], v[DT_RELASZ], sizeof(ElfW(Rela)))) == NULL) ||
-	    (v[DT_PLTRELSZ] != 0 && (dyn->rela[1] = table(obj, v[DT_JMPREL], v[DT_PLTRELSZ], sizeof(ElfW(Rela)))) == NULL) ||
+	if ((v[relsz] != 0 && (dyn->rela[0] = table(obj, v[rel], v[relsz], entry)) == NULL) ||
+	    (v[DT_PLTRELSZ] != 0 && (dyn->rela[1] = table(obj, v[DT_JMPREL], v[DT_PLTRELSZ], entry)) == NULL) ||
 	    (v[DT_RELRSZ] != 0 && (dyn->relr = table(obj, v[DT_RELR], v[DT_RELRSZ], sizeof(uintptr_t))) == NULL))
-		return (uverr(err, ENOEXEC, "%s: DT_RELA, DT_JMPREL or DT_RELR: not a table in a segment", obj->name));
+		return (uverr(err, ENOEXEC, "%s: DT_REL%s, DT_JMPREL or DT_RELR: not a table in a segment", obj->name,
+		    rel == DT_REL ? "" : "A"));
 	if ((dyn->init != 0 && !elf_dyn_contains(obj, dyn->init, 1)) ||
 	    (dyn->fini != 0 && !elf_dyn_contains(obj, dyn->fini, 1)) ||
 	    (dyn->ninit != 0 && table(obj, dyn->init_array, dyn->ninit * sizeof(uintptr_t), sizeof(uintptr_t)) == NULL) ||
@@ -242,16 +247,34 @@ elf_dyn_check_symbol(const struct elf_obj *obj, const ElfW(Sym) *s, unsigned i, 
 		what = "a module cannot define thread-locals: keep them in the program, or make them DPCPU";
 	else if (KLD_ST_TYPE(s->st_info) == STT_SECTION || KLD_ST_TYPE(s->st_info) == STT_FILE)
 		return (0);
-	else if (s->st_value < obj->dyn.lo || s->st_value > obj->dyn.hi || s->st_size > obj->dyn.hi - s->st_value)
+	else if (KLD_ST_ADDR(s) < obj->dyn.lo || KLD_ST_ADDR(s) > obj->dyn.hi ||
+	    s->st_size > obj->dyn.hi - KLD_ST_ADDR(s))
 		what = "outside the module";
 	else
 		return (0);
 	return (uverr(err, ENOEXEC, "%s: symbol %u `%s': %s", obj->name, i, str + s->st_name, what));
 }
 
-static int
-check_rela(const struct elf_obj *obj, const ElfW(Rela) *r, struct uverr *err)
+ElfW(Rela)
+elf_dyn_rela(const struct elf_obj *obj, unsigned table, size_t i)
 {
+	ElfW(Rela) r = { 0 };
+	const uint8_t *place;
+
+	if (kld_arch_addend == NULL)
+		return (((const ElfW(Rela) *)obj->dyn.rela[table])[i]);
+	/* The first members of both kinds are the same. */
+	memcpy(&r, (const ElfW(Rel) *)obj->dyn.rela[table] + i, sizeof(ElfW(Rel)));
+	place = elf_dyn_at(obj, r.r_offset, sizeof(uintptr_t));	/* NULL: check_rela() is yet to see it */
+	if (place != NULL)
+		r.r_addend = kld_arch_addend(KLD_R_TYPE(r.r_info), place);
+	return (r);
+}
+
+static int
+check_rela(const struct elf_obj *obj, ElfW(Rela) rela, struct uverr *err)
+{
+	const ElfW(Rela) *const r = &rela;
 	const char *why = NULL;
 	enum kld_dyntype type = kld_arch_dyntype(KLD_R_TYPE(r->r_info), &why);
 
@@ -313,7 +336,7 @@ elf_dyn_read(struct elf_obj *obj, struct uverr *err)
 		error = elf_dyn_check_symbol(obj, &obj->dyn.sym[i], i, obj->dyn.str, obj->dyn.strsize, err);
 	for (unsigned k = 0; k < 2; k++)
 		for (size_t i = 0; i < obj->dyn.nrela[k] && error == 0; i++)
-			error = check_rela(obj, &obj->dyn.rela[k][i], err);
+			error = check_rela(obj, elf_dyn_rela(obj, k, i), err);
 	if (error == 0 && elf_dyn_relr(obj, check_relr, obj) != 0)
 		error = uverr(err, ENOEXEC, "%s: DT_RELR: a relocation of nothing in a segment", obj->name);
 	return (error);
@@ -340,17 +363,17 @@ elf_dyn_follow(const struct elf_obj *obj, uintptr_t at, uintptr_t *to)
 
 	for (unsigned k = 0; k < 2; k++)
 		for (size_t i = 0; i < obj->dyn.nrela[k]; i++) {
-			const ElfW(Rela) *r = &obj->dyn.rela[k][i];
-			const ElfW(Sym) *s = &obj->dyn.sym[KLD_R_SYM(r->r_info)];
+			const ElfW(Rela) r = elf_dyn_rela(obj, k, i);
+			const ElfW(Sym) *s = &obj->dyn.sym[KLD_R_SYM(r.r_info)];
 
-			if (r->r_offset != at)
+			if (r.r_offset != at)
 				continue;
-			switch (kld_arch_dyntype(KLD_R_TYPE(r->r_info), &why)) {
+			switch (kld_arch_dyntype(KLD_R_TYPE(r.r_info), &why)) {
 			case DYN_RELATIVE:
-				*to = (uintptr_t)r->r_addend;
+				*to = (uintptr_t)r.r_addend;
 				return (1);
 			case DYN_WORD:
-				*to = s->st_value + (uintptr_t)r->r_addend;
+				*to = s->st_value + (uintptr_t)r.r_addend;
 				return (s->st_shndx != SHN_UNDEF && s->st_shndx != SHN_ABS);
 			default:
 				return (0);

@@ -217,8 +217,8 @@ check_symbol(const struct elf_obj *obj, unsigned i, struct uverr *err)
 		what = "an indirect function: choose by a function pointer instead";
 	else if (KLD_ST_TYPE(s->st_info) == STT_TLS)
 		what = "a module cannot define thread-locals: keep them in the program, or make them DPCPU";
-	else if (obj->shdr[s->st_shndx].sh_type != SHT_NULL && (s->st_value > obj->shdr[s->st_shndx].sh_size ||
-	    s->st_size > obj->shdr[s->st_shndx].sh_size - s->st_value))
+	else if (obj->shdr[s->st_shndx].sh_type != SHT_NULL && (KLD_ST_ADDR(s) > obj->shdr[s->st_shndx].sh_size ||
+	    s->st_size > obj->shdr[s->st_shndx].sh_size - KLD_ST_ADDR(s)))
 		what = "outside its section";
 	else
 		return (0);
@@ -281,6 +281,12 @@ check_relocation(const struct elf_rel *rel, struct uverr *err)
 	return (0);
 }
 
+static size_t
+rel_size(const ElfW(Shdr) *sh)
+{
+	return (sh->sh_type == SHT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel)));
+}
+
 static int
 check_relocations(const struct elf_obj *obj, struct uverr *err)
 {
@@ -296,9 +302,9 @@ check_relocations(const struct elf_obj *obj, struct uverr *err)
 			return (bad_section(obj, err, i, "relocations of a section that does not exist"));
 		if (!elf_is_alloc(obj, sh->sh_info) || sh->sh_size == 0)
 			continue;
-		if (sh->sh_type == SHT_REL)
+		if (sh->sh_type == SHT_REL && kld_arch_addend == NULL)
 			return (bad_section(obj, err, i, "relocations without addends"));
-		if (sh->sh_entsize != sizeof(ElfW(Rela)) || sh->sh_size % sizeof(ElfW(Rela)) != 0 ||
+		if (sh->sh_entsize != rel_size(sh) || sh->sh_size % rel_size(sh) != 0 ||
 		    sh->sh_offset % _Alignof(ElfW(Rela)) != 0 || sh->sh_link != obj->symtab)
 			return (bad_section(obj, err, i, "not a table of relocations"));
 		if (obj->shdr[sh->sh_info].sh_type == SHT_NOBITS)
@@ -342,6 +348,20 @@ elf_rel_first(const struct elf_obj *obj, struct elf_rel *rel)
 	*rel = (struct elf_rel) { .obj = obj };
 }
 
+/* Of a relocation that check_relocation() may be yet to see. */
+static intptr_t
+addend_at(const struct elf_rel *rel)
+{
+	const ElfW(Shdr) *sh = &rel->obj->shdr[rel->target];
+	const struct kld_rtype *rt;
+	const char *why;
+
+	rt = kld_arch_rtype(rel->type, &why);
+	if (rt == NULL || rt->width == 0 || rel->offset > sh->sh_size || rt->width > sh->sh_size - rel->offset)
+		return (0);
+	return (kld_arch_addend(rel->type, rel->obj->data + sh->sh_offset + rel->offset));
+}
+
 /* check_relocations() has seen every table that this walks. */
 int
 elf_rel_next(struct elf_rel *rel)
@@ -355,19 +375,21 @@ elf_rel_next(struct elf_rel *rel)
 	sh = &obj->shdr[rel->relsec];
 	if (rel->relsec != 0)
 		rel->index++;
-	while (rel->relsec == 0 || rel->index >= sh->sh_size / sizeof(ElfW(Rela))) {
+	while (rel->relsec == 0 || rel->index >= sh->sh_size / rel_size(sh)) {
 		do {
 			if (++rel->relsec >= obj->nshdr)
 				return (0);
 			sh = &obj->shdr[rel->relsec];
-		} while (sh->sh_type != SHT_RELA || !elf_is_alloc(obj, sh->sh_info));
+		} while ((sh->sh_type != SHT_RELA && (sh->sh_type != SHT_REL || kld_arch_addend == NULL)) ||
+		    !elf_is_alloc(obj, sh->sh_info));
 		rel->index = 0;
 	}
-	r = (const ElfW(Rela) *)(const void *)(obj->data + sh->sh_offset) + rel->index;
+	/* The first members of both kinds are the same. */
+	r = (const void *)(obj->data + sh->sh_offset + rel->index * rel_size(sh));
 	rel->target = sh->sh_info;
 	rel->type = KLD_R_TYPE(r->r_info);
 	rel->sym = KLD_R_SYM(r->r_info);
 	rel->offset = r->r_offset;
-	rel->addend = r->r_addend;
+	rel->addend = sh->sh_type == SHT_RELA ? r->r_addend : addend_at(rel);
 	return (1);
 }

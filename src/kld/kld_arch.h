@@ -66,6 +66,13 @@ extern const uint16_t kld_arch_machine;
 extern const char kld_arch_name[];
 int kld_arch_progbits(uint32_t sh_type);
 
+/* Bits of a function's value that are no address, but say what its code is. */
+extern const uintptr_t kld_arch_func_bits;
+#define KLD_ST_ADDR(s) ((s)->st_value & ~(KLD_ST_TYPE((s)->st_info) == STT_FUNC ? kld_arch_func_bits : 0))
+
+/* The addend that a place holds; NULL where relocations have addends themselves. */
+extern intptr_t (*const kld_arch_addend)(unsigned type, const uint8_t *loc);
+
 /*
  * The description of a type, or NULL with the reason in *why: "no such type", or what to compile the module with.
  */

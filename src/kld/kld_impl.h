@@ -49,7 +49,7 @@ struct elf_dyn {
 	size_t nsym;
 	const char *str;
 	size_t strsize;
-	const ElfW(Rela) *rela[2];	/* DT_RELA, DT_JMPREL */
+	const void *rela[2];	/* DT_RELA (or DT_REL), DT_JMPREL: elf_dyn_rela() */
 	size_t nrela[2];
 	const uintptr_t *relr;
 	size_t nrelr;
@@ -102,6 +102,8 @@ int elf_dyn_check_symbol(const struct elf_obj *obj, const ElfW(Sym) *s, unsigned
 const void *elf_dyn_at(const struct elf_obj *obj, uintptr_t vaddr, size_t size);
 /* Whether all of it lies in one segment. */
 int elf_dyn_contains(const struct elf_obj *obj, uintptr_t vaddr, size_t size);
+/* A relocation of the two tables, with its addend, wherever that is. */
+ElfW(Rela) elf_dyn_rela(const struct elf_obj *obj, unsigned table, size_t i);
 /* Each place of DT_RELR, until f() returns something else than 0, which is then returned. */
 int elf_dyn_relr(const struct elf_obj *obj, int (*f)(void *arg, uintptr_t vaddr), void *arg);
 /* Where the pointer at `at` points within the module, before relocation; 0 when nowhere. */

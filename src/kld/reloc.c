@@ -129,11 +129,12 @@ define_all(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct uv
 	struct elf_rel rel;
 	char names[300] = "";
 	unsigned nunknown = 0;
+	const char *why;
 	int error;
 
 	elf_rel_first(obj, &rel);
 	while (elf_rel_next(&rel)) {
-		if (image->sym[rel.sym].kind != SYM_UNUSED)
+		if (image->sym[rel.sym].kind != SYM_UNUSED || kld_arch_rtype(rel.type, &why)->width == 0)
 			continue;
 		error = define(image, rel.sym, resolve, arg, err);
 		if (error == -ENOENT) {

@@ -32,6 +32,8 @@
 const uint16_t kld_arch_machine = EM_RISCV;
 const char kld_arch_name[] = "riscv64";
 const size_t kld_arch_stub_size = 16;
+const uintptr_t kld_arch_func_bits = 0;
+intptr_t (*const kld_arch_addend)(unsigned, const uint8_t *) = NULL;
 
 enum form {
 	F_NONE,

@@ -116,11 +116,11 @@ kld_symtab_nearest(const struct kld_symtab *tab, uintptr_t addr, uintptr_t *offs
 		const ElfW(Sym) *s = &tab->sym[i];
 		unsigned type = KLD_ST_TYPE(s->st_info);
 
-		if (s->st_shndx == SHN_UNDEF || s->st_shndx == SHN_ABS || s->st_value > at || s->st_name == 0 ||
+		if (s->st_shndx == SHN_UNDEF || s->st_shndx == SHN_ABS || KLD_ST_ADDR(s) > at || s->st_name == 0 ||
 		    tab->str[s->st_name] == '\0' || tab->str[s->st_name] == '$' ||
 		    (type != STT_NOTYPE && type != STT_OBJECT && type != STT_FUNC && type != STT_GNU_IFUNC))
 			continue;
-		if (s->st_size != 0 && at - s->st_value >= s->st_size)
+		if (s->st_size != 0 && at - KLD_ST_ADDR(s) >= s->st_size)
 			continue;
 		if (best == NULL || (s->st_size != 0) > (best->st_size != 0) ||
 		    ((s->st_size != 0) == (best->st_size != 0) && s->st_value > best->st_value))
@@ -128,7 +128,7 @@ kld_symtab_nearest(const struct kld_symtab *tab, uintptr_t addr, uintptr_t *offs
 	}
 	if (best == NULL)
 		return (NULL);
-	*offset = at - best->st_value;
+	*offset = at - KLD_ST_ADDR(best);
 	return (tab->str + best->st_name);
 }
 

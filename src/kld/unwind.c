@@ -4,6 +4,9 @@
  *
  * It believes what it reads there, at once or in the middle of a backtrace.  So the chain of records is walked
  * first: each within the section, each frame's record pointing back to the start of a common one.
+ *
+ * 32-bit ARM has .ARM.exidx instead, and an unwinder that finds those of the loader's files only: there a backtrace
+ * ends at the first frame of a module.
  */
 #include <errno.h>
 #include <string.h>

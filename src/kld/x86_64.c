@@ -30,6 +30,8 @@
 const uint16_t kld_arch_machine = EM_X86_64;
 const char kld_arch_name[] = "x86-64";
 const size_t kld_arch_stub_size = 8;
+const uintptr_t kld_arch_func_bits = 0;
+intptr_t (*const kld_arch_addend)(unsigned, const uint8_t *) = NULL;
 
 #ifndef SHT_X86_64_UNWIND
 #define SHT_X86_64_UNWIND 0x70000001

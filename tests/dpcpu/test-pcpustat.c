@@ -15,8 +15,13 @@
 #include <uvnet/pcpustat.h>
 #include <cmocka.h>
 
+#if __SIZEOF_POINTER__ == 8
 #define STACKS 200
 #define MANY 10000
+#else		/* as many as there are addresses for */
+#define STACKS 20
+#define MANY 50
+#endif
 
 struct foostat {
 	uint64_t foo_in[15], foo_out;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+
 #include "kld-test.h"
 
 struct vnet *stacks[NSTACKS];
@@ -150,7 +152,7 @@ rights(uintptr_t from, uintptr_t to, char *text)
 	assert_non_null(f);
 	*text = '\0';
 	while (fgets(line, sizeof(line), f) != NULL) {
-		assert_int_equal(sscanf(line, "%lx-%lx %4s", &start, &end, perm), 3);
+		assert_int_equal(sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &start, &end, perm), 3);
 		assert_false(perm[1] == 'w' && perm[2] == 'x');
 		if (end <= from || start >= to)
 			continue;

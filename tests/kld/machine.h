@@ -4,6 +4,21 @@
 #define KLD_TEST_MACHINE_H
 
 #include <elf.h>
+#include <link.h>
+
+/* Relocations with addends, and where they are; 32-bit ARM has others. */
+#define RELOCATIONS ".rela"
+#define R_INFO(sym, type) ELF64_R_INFO((ElfW(Xword))(sym), type)
+typedef ElfW(Rela) relocation_t;
+#define DYN_RELSZ DT_RELASZ
+#define DYN_OTHER DT_REL	/* the kind that the machine does not have */
+
+/* Bits of a function's address that say what its code is. */
+#define FUNC_BITS ((uintptr_t)0)
+
+/* How a fault is told. */
+#define READ_OF "read of "
+#define WRITE_TO "write to "
 
 #if defined(__x86_64__)
 #define R_DYN(name) R_X86_64_##name
@@ -21,6 +36,28 @@
 #define R_DYN_WORD R_RISCV_64
 #define R_DYN_TPOFF R_RISCV_TLS_TPREL64
 #define FAR_DISTANCE "R_RISCV_32_PCREL against `.L0 ': the value does not fit in 32 bits"
+#elif defined(__arm__)
+#define LOADS_NOPIC
+#define R_DYN(name) R_ARM_##name
+#define R_DYN_WORD R_ARM_ABS32
+#define R_DYN_TPOFF R_ARM_TLS_TPOFF32
+#undef RELOCATIONS
+#define RELOCATIONS ".rel"
+#undef R_INFO
+#define R_INFO(sym, type) ELF32_R_INFO(sym, type)
+#define relocation_t ElfW(Rel)
+#undef FUNC_BITS
+#define FUNC_BITS ((uintptr_t)1)
+#ifdef EMULATED		/* qemu-user does not say which */
+#undef READ_OF
+#define READ_OF "access to "
+#undef WRITE_TO
+#define WRITE_TO "access to "
+#endif
+#undef DYN_RELSZ
+#define DYN_RELSZ DT_RELSZ
+#undef DYN_OTHER
+#define DYN_OTHER DT_RELA
 #endif
 
 #endif

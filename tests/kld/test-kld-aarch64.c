@@ -24,6 +24,7 @@ instructions_are_right(void **state)
 	linker_file_t file = load("relax");
 
 	(void)state;
+	assert_true((uintptr_t)dlsym(RTLD_DEFAULT, "far_function") - (uintptr_t)instructions_are_right > (uintptr_t)4 << 30);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		if (function(file, int_t *, want[i].name)() != want[i].value)
 			fail_msg("%s() is not %d", want[i].name, want[i].value);

@@ -109,12 +109,12 @@ faults_of_a_module_are_named(void **state)
 	(void)state;
 	module = load("outside");
 	die(module_reads);
-	assert_said("vnet: fault: read of virtual variable `o_ticks' (outside.ko) with no stack set, at outside_read+0x");
+	assert_said("vnet: fault: " READ_OF "virtual variable `o_ticks' (outside.ko) with no stack set, at outside_read+0x");
 	assert_said(" (outside.ko); CURVNET_SET() is missing\n");
 	die(module_writes);
-	assert_said("vnet: fault: write to virtual variable `o_table+0xc' (outside.ko) with no stack set, at outside_write+0x");
+	assert_said("vnet: fault: " WRITE_TO "virtual variable `o_table+0xc' (outside.ko) with no stack set, at outside_write+0x");
 	die(other_thread_reads);
-	assert_said("vnet: fault: read of virtual variable `o_ticks' (outside.ko) with no stack set, at outside_read+0x");
+	assert_said("vnet: fault: " READ_OF "virtual variable `o_ticks' (outside.ko) with no stack set, at outside_read+0x");
 	unload(module);
 }
 
@@ -123,7 +123,7 @@ faults_of_the_program_are_named(void **state)
 {
 	(void)state;
 	die(program_writes);
-	assert_said("vnet: fault: write to virtual variable `host_var' (test) with no stack set, at program_writes+0x");
+	assert_said("vnet: fault: " WRITE_TO "virtual variable `host_var' (test) with no stack set, at program_writes+0x");
 }
 
 static void
@@ -132,7 +132,7 @@ writes_to_a_template_are_named(void **state)
 	(void)state;
 	module = load("outside");
 	die(module_writes_template);
-	assert_said("vnet: fault: write to the template of virtual variable `o_ticks' (outside.ko), at outside_template+0x");
+	assert_said("vnet: fault: " WRITE_TO "the template of virtual variable `o_ticks' (outside.ko), at outside_template+0x");
 	unload(module);
 }
 
@@ -150,7 +150,7 @@ a_module_that_goes_astray_is_named_with_its_stack(void **state)
 	(void)state;
 	module = load("outside");
 	die(module_goes_astray);
-	assert_said("vnet: fault: write to 0x18, at outside_astray+0x");
+	assert_said("vnet: fault: " WRITE_TO "0x18, at outside_astray+0x");
 	assert_said(" (outside.ko), in stack \"vnet0\"\n");
 	unload(module);
 }

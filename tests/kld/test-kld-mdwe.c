@@ -3,6 +3,7 @@
  * Where no memory may become executable that was not: as under systemd's MemoryDenyWriteExecute=.  A program of its own,
  * since the process cannot go back.  Older kernels do not know it, and then this is one load more.
  */
+#include <inttypes.h>
 #include <sys/prctl.h>
 
 #include "kld-test.h"
@@ -22,7 +23,7 @@ is_mapped_from(uintptr_t address, const char *path)
 
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f) != NULL)
-		found |= sscanf(line, "%lx", &start) == 1 && start == address && strstr(line, path) != NULL;
+		found |= sscanf(line, "%" SCNxPTR, &start) == 1 && start == address && strstr(line, path) != NULL;
 	fclose(f);
 	return (found);
 }

@@ -25,6 +25,7 @@ instructions_are_right(void **state)
 	const long is = (char *)lookup(file, "r_yes") - (char *)lookup(file, "r_pcrel");
 
 	(void)state;
+	assert_true((uintptr_t)dlsym(RTLD_DEFAULT, "far_function") - (uintptr_t)instructions_are_right > (uintptr_t)2 << 30);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		if (function(file, int_t *, want[i].name)() != want[i].value)
 			fail_msg("%s() is not %d", want[i].name, want[i].value);

@@ -389,14 +389,14 @@ addresses_have_names(void **state)
 	uintptr_t offset;
 
 	(void)state;
-	name = kld_symbolize((uintptr_t)lookup(file, "sets_put") + 1, &where, &offset);
+	name = kld_symbolize(((uintptr_t)lookup(file, "sets_put") & ~FUNC_BITS) + 1, &where, &offset);
 	assert_string_equal(name, "sets_put");
 	assert_string_equal(where, "sets.ko");
 	assert_int_equal(offset, 1);
 	name = kld_symbolize((uintptr_t)lookup(file, "vnet_entry_s_array") + 8, &where, &offset);
 	assert_string_equal(name, "vnet_entry_s_array");
 	assert_int_equal(offset, 8);
-	name = kld_symbolize((uintptr_t)addresses_have_names, &where, &offset);	/* a static of the program */
+	name = kld_symbolize((uintptr_t)addresses_have_names & ~FUNC_BITS, &where, &offset);	/* a static of the program */
 	assert_string_equal(name, "addresses_have_names");
 	assert_string_equal(where, "test");
 	assert_int_equal(offset, 0);
@@ -453,6 +453,7 @@ a_file_is_described_without_loading_it(void **state)
 	assert_int_equal(kld_fileinfo("/proc/self/exe", &info, &err), -ENOEXEC);
 }
 
+#ifndef __arm__		/* whose unwinder cannot be told of frames: unwind.c */
 static int
 count_frames_to_test(void)
 {
@@ -485,6 +486,7 @@ backtraces_go_through_modules(void **state)
 		assert_in_range(frames, 2, 4);
 	}
 }
+#endif
 
 #ifdef __x86_64__
 static void
@@ -549,7 +551,9 @@ main(void)
 		cmocka_unit_test(code_is_never_writable),
 		cmocka_unit_test(addresses_have_names),
 		cmocka_unit_test(a_file_is_described_without_loading_it),
+#ifndef __arm__
 		cmocka_unit_test(backtraces_go_through_modules),
+#endif
 #ifdef __x86_64__
 		cmocka_unit_test(instructions_are_relaxed),
 #endif

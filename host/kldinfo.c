@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <uvnet/minisign.h>
 #include <uvnet/module.h>
 #include "vnet.h"
 
@@ -31,15 +32,21 @@ symbols_json(const struct kld_symbolinfo *sym, size_t n)
 }
 
 static void
-print_json(const struct kld_fileinfo *info)
+print_json(const struct kld_fileinfo *info, const struct minisign_signature *sig, int verified)
 {
 	json *j = json_object(), *list = json_list(), *m;
-	char *text;
+	char *text, id[17];
 
 	json_bool(j, "ok", 1);
 	json_str(j, "name", info->name);
 	json_str(j, "machine", info->machine);
 	json_str(j, "kind", info->kind);
+	if (sig != NULL) {
+		minisign_id(sig->id, id);
+		json_str(j, "signed_by", id);
+		json_str(j, "signature_comment", sig->comment);
+		json_bool(j, "signature_verified", verified);
+	}
 	json_int(j, "text_size", (int64_t)info->text_size);
 	json_int(j, "rodata_size", (int64_t)info->rodata_size);
 	json_int(j, "data_size", (int64_t)info->data_size);
@@ -74,6 +81,23 @@ print_symbols(const char *title, const struct kld_symbolinfo *sym, size_t n)
 		printf("  %-12s %8zu  %s%s\n", classes[sym[i].class], sym[i].size, sym[i].name, sym[i].weak ? " (weak)" : "");
 }
 
+/* A comment is what somebody wrote: on a terminal it is no more than text. */
+static void
+print_signature(const struct minisign_signature *sig, int verified)
+{
+	char id[17];
+
+	if (sig == NULL) {
+		printf("not signed\n");
+		return;
+	}
+	minisign_id(sig->id, id);
+	printf("signed by key %s (%s): ", id, verified ? "verified" : "not verified: --require-signed PUB does");
+	for (const char *c = sig->comment; *c != '\0'; c++)
+		putchar(*c >= ' ' && *c < 127 ? *c : '?');
+	putchar('\n');
+}
+
 static void
 print_text(const struct kld_fileinfo *info)
 {
@@ -98,17 +122,21 @@ print_text(const struct kld_fileinfo *info)
 int
 kldinfo_main(const struct options *opt)
 {
+	struct minisign_signature sig;
 	struct kld_fileinfo *info;
 	struct uverr err;
+	int is_signed = signed_info(opt->args[0], opt->key, &sig, &err);
 
-	if (kld_fileinfo(opt->args[0], &info, &err) != 0) {
+	if (is_signed < 0 || kld_fileinfo(opt->args[0], &info, &err) != 0) {
 		complain(err.text);
 		return (EXIT_FAIL);
 	}
-	if (opt->json)
-		print_json(info);
-	else
+	if (opt->json) {
+		print_json(info, is_signed ? &sig : NULL, opt->key != NULL);
+	} else {
 		print_text(info);
+		print_signature(is_signed ? &sig : NULL, opt->key != NULL);
+	}
 	kld_fileinfo_free(info);
 	return (EXIT_OK);
 }

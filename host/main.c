@@ -21,6 +21,7 @@ static const struct option longopts[] = {
 	{ "pcap", required_argument, NULL, 'p' },
 	{ "modules", required_argument, NULL, 'm' },
 	{ "workers", required_argument, NULL, 'w' },
+	{ "require-signed", required_argument, NULL, 'k' },
 	{ "socket", required_argument, NULL, 's' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "json", no_argument, NULL, 'j' },
@@ -35,14 +36,16 @@ static const struct command {
 	const char *letters;		/* options it has, beside h */
 	const char *usage, *help;
 } commands[] = {
-	{ "run", run_main, 1, 1, "fpmwsv",
-	    "[--for SECONDS] [--pcap DIR] [--socket PATH] [--modules DIR] [--workers N] [-v] FILE",
+	{ "run", run_main, 1, 1, "fpmwksv",
+	    "[--for SECONDS] [--pcap DIR] [--socket PATH] [--modules DIR] [--workers N]\n"
+	    "           [--require-signed PUB] [-v] FILE",
 	    "Run the network stacks that FILE describes (vnet.conf(5)) until SIGINT or SIGTERM.\n\n"
 	    "  --for SECONDS    stop by itself after that time\n"
 	    "  --pcap DIR       write what goes over each link to DIR/LINK.pcap\n"
 	    "  --socket PATH    the control socket (-s)\n"
 	    "  --modules DIR    where inet.ko and if_epair.ko are\n"
 	    "  --workers N      use the first N CPUs that this process may use; otherwise all\n"
+	    "  --require-signed PUB  load only modules that this key signed (vnet-update sign)\n"
 	    "  -v, --verbose    say what is loaded and where each stack runs\n" },
 	{ "check", check_main, 1, 1, "j", "[--json] FILE",
 	    "Check a configuration and say what it describes, or all that is wrong with it.\n" },
@@ -54,8 +57,9 @@ static const struct command {
 	{ "kldload", kldload_main, 1, 1, "js", "[--json] [-s PATH] FILE",
 	    "Load a module, and what it depends on from the same folder, into a running vnet.\n" },
 	{ "kldunload", kldunload_main, 1, 1, "js", "[--json] [-s PATH] NAME", "Unload a module of a running vnet.\n" },
-	{ "kldinfo", kldinfo_main, 1, 1, "j", "[--json] FILE",
-	    "Say what a module's file is, without loading it: names and versions, sizes, imports, exports.\n" },
+	{ "kldinfo", kldinfo_main, 1, 1, "jk", "[--json] [--require-signed PUB] FILE",
+	    "Say what a module's file is, without loading it: names and versions, who signed it, sizes, imports, exports.\n\n"
+	    "  --require-signed PUB  verify its signature: exits 1 unless this key made it\n" },
 	{ "kldstat", kldstat_main, 0, 0, "js", "[--json] [-s PATH]", "List the modules of a running vnet.\n" },
 	{ "link", link_main, 0, 2, "js", "[--json] [-s PATH] [NAME [up|down]]",
 	    "List the links of a running vnet, cut one (down), or restore it (up).\n" },
@@ -142,6 +146,9 @@ options_read(const struct command *cmd, int argc, char **argv, struct options *o
 			break;
 		case 'w':
 			opt->workers = (unsigned)number("--workers", optarg, 1, 1024, 1);
+			break;
+		case 'k':
+			opt->key = optarg;
 			break;
 		case 's':
 			opt->socket = optarg;

@@ -101,7 +101,9 @@ modules_load(const struct run *run, struct uverr *err)
 	linker_file_t file;
 	int error;
 
-	error = modules_find(run, dir, err);
+	error = run->opt->key != NULL ? signed_require(run->opt->key, err) : 0;
+	if (error == 0)
+		error = modules_find(run, dir, err);
 	for (size_t i = 0; i < 2 + wireguard_wanted(&run->cfg) && error == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		error = kld_load(path, &file, err);

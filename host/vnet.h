@@ -4,11 +4,12 @@
 #define HOST_VNET_H
 
 #include <stdint.h>
+#include <uvnet/err.h>
 #include "json.h"
 
 /* What the command line said; options that a command does not have are refused before it runs. */
 struct options {
-	const char *socket, *pcap, *modules;
+	const char *socket, *pcap, *modules, *key;
 	double seconds;			/* --for; below 0: for ever */
 	unsigned workers;
 	int json, verbose;
@@ -35,6 +36,18 @@ int route_main(const struct options *opt);
 
 /* Write `text` to standard error, `vnet: ` in front of each of its lines. */
 void complain(const char *text);
+
+/*
+ * Signed modules (signed.c).  From now on load none that the public key in `file` did not sign at its end; for the
+ * life of the process.
+ */
+int signed_require(const char *file, struct uverr *err);
+/*
+ * Of a module's file: 1, its signer's key id and trusted comment; 0: it has no signature.  Verified only if `key` (a
+ * file) is not NULL: -EKEYREJECTED when that key did not make it.
+ */
+struct minisign_signature;
+int signed_info(const char *path, const char *key, struct minisign_signature *s, struct uverr *err);
 
 /* Tables on standard output (table.c). */
 void table_ls(const json *answer);

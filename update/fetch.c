@@ -257,7 +257,7 @@ content(struct fetch *f, const struct entry *e, struct buf *out, struct uverr *e
 	if (error == 0)
 		error = unpack((struct slice){ "", 0 }, buf_get(&packed), e->size, e->sha256, out, err);
 	if (error != 0)
-		uverr_prefix(err, "%s: ", e->path);
+		uverr_prefix(err, "%s", e->path);
 	f->nwhole++;
 out:
 	buf_free(&old);

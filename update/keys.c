@@ -195,7 +195,7 @@ read_public(const char *file, struct minisign_public *public, struct uverr *err)
 	int error = file_read(file, 65536, &text, err);
 
 	if (error == 0 && (error = minisign_read_public(public, text.p, text.n, err)) != 0)
-		uverr_prefix(err, "%s: ", file);
+		uverr_prefix(err, "%s", file);
 	buf_free(&text);
 	return (error);
 }

@@ -52,7 +52,7 @@ read_key(const char *file, struct minisign_secret *secret, struct uverr *err)
 	if (error == -ENOKEY && ask_password(file, password, sizeof(password)))
 		error = minisign_read_secret(secret, text.p, text.n, password, err);
 	if (error != 0 && error != -ENOENT)
-		uverr_prefix(err, "%s: ", file);
+		uverr_prefix(err, "%s", file);
 	explicit_bzero(password, sizeof(password));
 	if (text.p != NULL)
 		explicit_bzero(text.p, text.n);

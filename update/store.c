@@ -222,7 +222,7 @@ store_root(const struct store *s, struct root *root, struct uverr *err)
 	int error = store_read(s, "root.json", DOC_MAX, &text, err);
 
 	if (error == 0 && (error = root_parse(buf_get(&text), 0, root, err)) != 0)
-		uverr_prefix(err, "%s: ", s->base);
+		uverr_prefix(err, "%s", s->base);
 	buf_free(&text);
 	return (error);
 }
@@ -237,7 +237,7 @@ store_manifest(const struct store *s, long version, struct manifest *m, struct u
 	snprintf(name, sizeof(name), "versions/%ld/manifest.json", version);
 	error = store_read(s, name, DOC_MAX, &text, err);
 	if (error == 0 && (error = manifest_parse(buf_get(&text), version, m, err)) != 0)
-		uverr_prefix(err, "%s/%s: ", s->base, name);
+		uverr_prefix(err, "%s/%s", s->base, name);
 	buf_free(&text);
 	return (error);
 }

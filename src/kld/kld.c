@@ -192,6 +192,16 @@ out:
 	return (error);
 }
 
+static kld_check *required;
+static void *required_arg;
+
+void
+kld_require(kld_check *check, void *arg)
+{
+	required = check;
+	required_arg = arg;
+}
+
 int
 kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *result, struct uverr *err)
 {
@@ -204,6 +214,8 @@ kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *
 		return (error);
 	error = kld_read_file(path, &file->data, &file->datasize, err);
 	if (error != 0)
+		goto fail;
+	if (required != NULL && (error = required(required_arg, path, file->data, file->datasize, err)) != 0)
 		goto fail;
 	error = elf_read(file->name, file->data, file->datasize, &obj, err);
 	if (error != 0)

@@ -233,7 +233,7 @@ route_main(const struct options *opt)
 	json *j;
 
 	if (opt->nargs > 1 && !add && !delete) {
-		complain("route: what follows the stack's name is: add NETWORK GATEWAY, or: delete NETWORK");
+		complain("route: what follows the stack's name is: add NETWORK GATEWAY|INTERFACE, or: delete NETWORK");
 		return (EXIT_USAGE);
 	}
 	j = request("route");

@@ -202,18 +202,22 @@ route_run(const struct request *req)
 	struct in_addr dst = { 0 }, gateway = { 0 };
 	struct uverr err;
 	json *j, *list;
-	int prefixlen = 0, error = 0;
+	struct ifnet *ifp;
+	int prefixlen = 0, error = 0, overif;
 
 	if (st == NULL)
 		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
 	fault = to[0] != '\0' ? config_prefix(to, 1, &dst, &prefixlen) : NULL;
 	if (fault != NULL)
 		return (answer(uverr(&err, EINVAL, "\"%.64s\" %s", to, fault), &err));
-	if (req->add[0] != '\0' && inet_pton(AF_INET, req->gateway, &gateway) != 1)
-		return (answer(uverr(&err, EINVAL, "\"%.64s\" is not an address", req->gateway), &err));
+	overif = req->add[0] != '\0' && inet_pton(AF_INET, req->gateway, &gateway) != 1;
+	if (overif && !config_name_ok(req->gateway, IFNAMSIZ_UV))
+		return (answer(uverr(&err, EINVAL, "\"%.64s\" is neither an address nor an interface", req->gateway), &err));
 	workers_stop();
 	CURVNET_SET(st->st_vnet);
-	if (req->add[0] != '\0')
+	if (overif)
+		error = (ifp = inet->ifunit(req->gateway)) != NULL ? inet->rt_addif(dst, (unsigned)prefixlen, ifp) : -ENXIO;
+	else if (req->add[0] != '\0')
 		error = inet->rt_add(dst, (unsigned)prefixlen, gateway);
 	else if (to[0] != '\0')
 		error = inet->rt_delete(dst, (unsigned)prefixlen);
@@ -223,7 +227,9 @@ route_run(const struct request *req)
 	if (error != 0)
 		uverr(&err, -error, "%s: %s", to, error == -ESRCH ? "there is no such route" : error == -EEXIST ?
 		    "there is such a route" : error == -ENETUNREACH ? "no interface has a network with that gateway" :
-		    error == -EINVAL ? "the gateway is not a neighbour" : strerror(-error));
+		    error == -ENXIO ? "there is no such interface" :
+		    error == -EINVAL ? overif ? "over Ethernet a route needs a gateway" : "the gateway is not a neighbour" :
+		    strerror(-error));
 	j = answer(error, &err);
 	json_put(j, "routes", list);
 	return (j);

@@ -140,7 +140,14 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 			if (ifc->prefixlen >= 0 && ((rt->gateway.s_addr ^ ifc->addr.s_addr) & mask) == 0)
 				break;
 		}
-		if (j == cv->ninterfaces)
+		if (rt->ifname[0] != '\0') {
+			for (j = 0; j < cv->ninterfaces && strcmp(cv->interfaces[j].name, rt->ifname) != 0; j++)
+				continue;
+			if (j < cv->ninterfaces || cv->wireguard == NULL)
+				config_error(cfg, rt->line, "vnet \"%s\": route.interface: %s: %s", cv->name, rt->ifname,
+				    j < cv->ninterfaces ? "is Ethernet; a route over it needs a `gateway`" :
+				    "this stack has no tunnel of that name");
+		} else if (j == cv->ninterfaces)
 			config_error(cfg, rt->line, "vnet \"%s\": gateway %s: no interface of this stack has a network with that"
 			    " address", cv->name, gw);
 		else if (rt->gateway.s_addr == cv->interfaces[j].addr.s_addr)

@@ -309,12 +309,21 @@ routes_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_objec
 				fault = s != NULL ? config_prefix(s, 1, &rt->dst, &rt->prefixlen) : NULL;
 				if (fault != NULL)
 					WALK_ERROR(w, m, "route.to: \"%.64s\" %s", s, fault);
+			} else if (strcmp(key, "interface") == 0) {
+				given |= 4;
+				s = value_string(w, m, "route.interface", head);
+				if (s != NULL && !config_name_ok(s, sizeof(rt->ifname)))
+					WALK_ERROR(w, m, "route.interface: \"%.64s\" is not a name", s);
+				else if (s != NULL)
+					snprintf(rt->ifname, sizeof(rt->ifname), "%s", s);
 			} else {
 				WALK_ERROR(w, m, "route.%.64s: unknown key", key);
 			}
 		}
-		if (given != 3)
-			WALK_ERROR(w, mark, "route: has no `%s`", given & 1 ? "to" : "gateway");
+		if ((given & 2) == 0)
+			WALK_ERROR(w, mark, "route: has no `%s`", "to");
+		else if (given == 7 || given == 2)
+			WALK_ERROR(w, mark, "route: has %s", given == 2 ? "no `gateway`" : "a `gateway` and an `interface`");
 	}
 }
 

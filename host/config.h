@@ -44,6 +44,7 @@ struct config_ports {
 };
 
 struct config_route {
+	char ifname[IFNAMSIZ_UV];	/* over that interface, without a gateway; or empty */
 	struct in_addr dst, gateway;
 	int prefixlen;
 	int line;

@@ -63,8 +63,8 @@ static const struct command {
 	{ "kldstat", kldstat_main, 0, 0, "js", "[--json] [-s PATH]", "List the modules of a running vnet.\n" },
 	{ "link", link_main, 0, 2, "js", "[--json] [-s PATH] [NAME [up|down]]",
 	    "List the links of a running vnet, cut one (down), or restore it (up).\n" },
-	{ "route", route_main, 1, 4, "js", "[--json] [-s PATH] NAME [add NETWORK GATEWAY | delete NETWORK]",
-	    "List the routes of a stack, add one over a gateway, or delete one.  NETWORK is 10.1.0.0/16 or so, or default.\n" },
+	{ "route", route_main, 1, 4, "js", "[--json] [-s PATH] NAME [add NETWORK GATEWAY|INTERFACE | delete NETWORK]",
+	    "List the routes of a stack, add one over a gateway or a tunnel, or delete one.  NETWORK is 10.1.0.0/16 or so, or default.\n" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -50,6 +50,7 @@ stack_place(const struct config_vnet *cv, struct uverr *err)
 static int
 stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct uverr *err)
 {
+	struct ifnet *ifp;
 	size_t i;
 	int error;
 
@@ -71,7 +72,12 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	inet->ip_setforwarding(cv->forwarding);
 	for (i = 0; i < cv->nroutes && error == 0; i++) {
 		*line = cv->routes[i].line;
-		error = inet->rt_add(cv->routes[i].dst, (unsigned)cv->routes[i].prefixlen, cv->routes[i].gateway);
+		ifp = inet->ifunit(cv->routes[i].ifname);
+		if (cv->routes[i].ifname[0] == '\0')
+			error = inet->rt_add(cv->routes[i].dst, (unsigned)cv->routes[i].prefixlen, cv->routes[i].gateway);
+		else
+			error = ifp != NULL ? inet->rt_addif(cv->routes[i].dst, (unsigned)cv->routes[i].prefixlen, ifp) :
+			    -ENXIO;
 		if (error != 0)
 			uverr(err, -error, "route: %s", strerror(-error));
 	}

@@ -53,7 +53,7 @@ static_assert(sizeof(struct held) <= sizeof(((struct pkt *)0)->p_private), "stru
 static_assert(offsetof(struct held, pc.pbuf) == 0, "the pbuf comes first");
 static_assert(PKT_HEADROOM + ETHER_ALIGN + SIZEOF_ETH_HDR + ETHER_MTU <= PKT_BUFSIZE, "a frame fits a packet");
 
-int inet_input_blank, inet_output_unchecked;
+int inet_input_blank;
 static LIST_HEAD(, held) held_list;
 static unsigned held_count;
 static TAILQ_HEAD(, ifnet) ifnets = TAILQ_HEAD_INITIALIZER(ifnets);
@@ -145,6 +145,7 @@ if_output(struct netif *netif, struct pbuf *p)
 	struct ifnet *ifp = netif->state;
 	struct pkt *pkt;
 	unsigned char *to;
+	unsigned flags = 0;
 	uint32_t len;
 	err_t err = ERR_IF;
 
@@ -157,12 +158,13 @@ if_output(struct netif *netif, struct pbuf *p)
 	if (ifp->if_hdrlen != 0)
 		pkt->p_data += ETHER_ALIGN;
 	pkt->p_len = p->tot_len;
-	pkt->p_csum = ifp->if_txcsum == 0 && !inet_output_unchecked ? PKT_CSUM_VALID : 0;
 	to = pkt->p_data;
 	for (; p != NULL; p = p->next) {
 		memcpy(to, p->payload, p->len);
 		to += p->len;
+		flags |= p->flags;
 	}
+	pkt->p_csum = ifp->if_txcsum == 0 && (flags & PBUF_FLAG_UNCHECKED) == 0 ? PKT_CSUM_VALID : 0;
 	if (ifp->if_tap != NULL)
 		ifp->if_tap(ifp->if_taparg, pkt, IF_TAP_OUT);
 	len = pkt->p_len;
@@ -242,7 +244,6 @@ if_input(struct ifnet *ifp, struct pkt *pkt)
 	inet_input_blank = check == 0;
 	if (netif->input(p, netif) != ERR_OK)
 		pbuf_free(p);
-	inet_output_unchecked = 0;
 	/* What this interface sends to itself does not come through here, and has no checksums to check. */
 	netif->chksum_flags = ifp->if_txcsum;
 }
@@ -351,7 +352,7 @@ ether_ifdetach(struct ifnet *ifp)
 	ifp->if_attached = 0;
 	ifp->if_link_state = LINK_STATE_DOWN;
 	/* Packets under way name this interface as where they come in. */
-	netisr_purge(ifp->if_vnet);
+	netisr_purge(ifp->if_vnet, ifp);
 }
 
 /* ---- Settings ---- */

@@ -70,6 +70,7 @@ const struct inet_kpi inet_kpi = {
 	.if_addaddr = if_addaddr,
 	.ip_setforwarding = ip_setforwarding,
 	.rt_add = rt_add,
+	.rt_addif = rt_addif,
 	.rt_delete = rt_delete,
 	.rt_get = rt_get,
 	.if_clone_create = if_clone_create,

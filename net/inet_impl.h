@@ -21,8 +21,8 @@ int inet_reass_busy(void);
 
 /* ifnet.c: give back the packets that this stack holds; take in what was looped back. */
 void inet_packets_purge(void);
-extern int inet_input_blank;	/* the packet that comes in right now has no checksums; */
-extern int inet_output_unchecked;	/* it is forwarded with checksums that nobody looked at */
+extern int inet_input_blank;	/* the packet that comes in right now has no checksums */
+#define PBUF_FLAG_UNCHECKED 0x80	/* ours: forwarded, with checksums that nobody looked at */
 void inet_loop_init(void);
 void inet_loop_poll(void);
 

@@ -7,6 +7,8 @@
  * networks as well, so that the longest prefix wins among all), and which neighbour there (inet_gateway()).  A route
  * whose interface is down counts as not there.
  *
+ * A link without frames, a tunnel, has no neighbours: a route over it names the interface and no gateway.
+ *
  * Forwarding is lwIP's, off until a stack is told to be a router, as FreeBSD's net.inet.ip.forwarding.  What may not
  * pass is decided in inet_canforward(), before lwIP touches the packet.  There also are checksums filled in that were
  * left out: packets between stacks of this process have none (net/ifnet.c), and the next link may be one that wants them.
@@ -176,7 +178,9 @@ inet_canforward(struct pbuf *p)
 		return (0);
 	if (inet_input_blank && ((out->chksum_flags & CSUM_GEN) != 0 || long_p))
 		checksums_fill(p);
-	inet_output_unchecked = !inet_input_blank && !long_p && IPH_TTL(ip) > 1;
+	/* The mark stays on the packet while it waits for ARP. */
+	if (!inet_input_blank && !long_p && IPH_TTL(ip) > 1)
+		p->flags |= PBUF_FLAG_UNCHECKED;
 	return (-1);
 }
 
@@ -188,24 +192,11 @@ ip_setforwarding(int on)
 	forwarding = on;
 }
 
-int
-rt_add(struct in_addr dst, unsigned prefixlen, struct in_addr gateway)
+static int
+route_insert(struct in_addr dst, unsigned prefixlen, struct in_addr gateway, struct ifnet *ifp)
 {
 	struct route *rt, *other;
-	struct ifnet *ifp;
-	ip4_addr_t gw = { .addr = gateway.s_addr };
 
-	if (prefixlen > 32 || (dst.s_addr & ~prefix_mask(prefixlen)) != 0 || ip4_addr_isany_val(gw) ||
-	    ip4_addr_ismulticast(&gw) || ip4_addr_isloopback(&gw))
-		return (-EINVAL);
-	for (ifp = if_next(NULL); ifp != NULL; ifp = if_next(ifp))
-		if (ifp->if_attached && !ip4_addr_isany_val(*netif_ip4_addr(&ifp->if_netif)) &&
-		    ip4_addr_netcmp(&gw, netif_ip4_addr(&ifp->if_netif), netif_ip4_netmask(&ifp->if_netif)))
-			break;
-	if (ifp == NULL)
-		return (-ENETUNREACH);
-	if (ip4_addr_cmp(&gw, netif_ip4_addr(&ifp->if_netif)))
-		return (-EINVAL);
 	TAILQ_FOREACH (other, &routes, rt_le)
 		if (other->rt_prefixlen == prefixlen && other->rt_dst.s_addr == dst.s_addr)
 			return (-EEXIST);
@@ -225,6 +216,34 @@ rt_add(struct in_addr dst, unsigned prefixlen, struct in_addr gateway)
 		TAILQ_INSERT_TAIL(&routes, rt, rt_le);
 	nroutes++;
 	return (0);
+}
+
+int
+rt_add(struct in_addr dst, unsigned prefixlen, struct in_addr gateway)
+{
+	struct ifnet *ifp;
+	ip4_addr_t gw = { .addr = gateway.s_addr };
+
+	if (prefixlen > 32 || (dst.s_addr & ~prefix_mask(prefixlen)) != 0 || ip4_addr_isany_val(gw) ||
+	    ip4_addr_ismulticast(&gw) || ip4_addr_isloopback(&gw))
+		return (-EINVAL);
+	for (ifp = if_next(NULL); ifp != NULL; ifp = if_next(ifp))
+		if (ifp->if_attached && !ip4_addr_isany_val(*netif_ip4_addr(&ifp->if_netif)) &&
+		    ip4_addr_netcmp(&gw, netif_ip4_addr(&ifp->if_netif), netif_ip4_netmask(&ifp->if_netif)))
+			break;
+	if (ifp == NULL)
+		return (-ENETUNREACH);
+	if (ip4_addr_cmp(&gw, netif_ip4_addr(&ifp->if_netif)))
+		return (-EINVAL);
+	return (route_insert(dst, prefixlen, gateway, ifp));
+}
+
+int
+rt_addif(struct in_addr dst, unsigned prefixlen, struct ifnet *ifp)
+{
+	if (prefixlen > 32 || (dst.s_addr & ~prefix_mask(prefixlen)) != 0 || !ifp->if_attached || ifp->if_hdrlen != 0)
+		return (-EINVAL);
+	return (route_insert(dst, prefixlen, (struct in_addr){ .s_addr = INADDR_ANY }, ifp));
 }
 
 static void

@@ -105,6 +105,12 @@ void if_getdata(const struct ifnet *ifp, struct if_data *data);
 int rt_add(struct in_addr dst, unsigned prefixlen, struct in_addr gateway);
 int rt_delete(struct in_addr dst, unsigned prefixlen);
 
+/*
+ * A route over an interface without frames (if_attach()), where there are no neighbours to name.  -EINVAL for host bits
+ * or an Ethernet interface; -EEXIST, -ENOSPC, -ENOMEM.
+ */
+int rt_addif(struct in_addr dst, unsigned prefixlen, struct ifnet *ifp);
+
 /* The route of that number: the interfaces' networks come first (no gateway), then the others.  -ENOENT: no more. */
 struct rt_data {
 	struct in_addr dst, gateway;
@@ -214,7 +220,7 @@ int sogetpeername(const struct socket *so, struct sockaddr_in *sin);
 
 /* ---- The host's view: the same functions, by one symbol ---- */
 
-#define INET_KPI_VERSION 1
+#define INET_KPI_VERSION 2
 
 struct inet_kpi {
 	unsigned version;	/* INET_KPI_VERSION */
@@ -229,6 +235,7 @@ struct inet_kpi {
 	int (*if_addaddr)(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
 	void (*ip_setforwarding)(int on);
 	int (*rt_add)(struct in_addr dst, unsigned prefixlen, struct in_addr gateway);
+	int (*rt_addif)(struct in_addr dst, unsigned prefixlen, struct ifnet *ifp);
 	int (*rt_delete)(struct in_addr dst, unsigned prefixlen);
 	int (*rt_get)(unsigned index, struct rt_data *data);
 	int (*if_clone_create)(const char *kind, const char *name, const void *params, struct ifnet **ifp);

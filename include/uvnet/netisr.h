@@ -81,8 +81,11 @@ int netisr_eventfd(unsigned cpu);
 /* Wake a worker from any thread. */
 void netisr_wakeup(unsigned cpu);
 
-/* Let packets that are under way to a stack go nowhere; with all workers stopped. */
-void netisr_purge(struct vnet *vnet);
+/*
+ * Let packets that are under way to a stack go nowhere: those that come in by `rcvif`, or all (NULL).  With all workers
+ * stopped.
+ */
+void netisr_purge(struct vnet *vnet, const void *rcvif);
 
 struct netisr_stats {
 	uint64_t queued, processed, dropped, bufs_used, bufs_max;

@@ -365,33 +365,42 @@ netisr_wakeup(unsigned cpu)
 /* ---- From outside, with all workers stopped ---- */
 
 static void
-ring_purge(struct ring *r, const struct vnet *vnet)
+ring_purge(struct ring *r, const struct vnet *vnet, const void *rcvif)
 {
+	struct pkt *p;
 	unsigned i;
 
-	for (i = atomic_load(&r->tail); i != atomic_load(&r->head); i++)
-		if (r->slots[i & r->mask]->p_vnet == vnet)
-			r->slots[i & r->mask]->p_vnet = NULL;
+	for (i = atomic_load(&r->tail); i != atomic_load(&r->head); i++) {
+		p = r->slots[i & r->mask];
+		if (p->p_vnet == vnet && (rcvif == NULL || p->p_rcvif == rcvif))
+			p->p_vnet = NULL;
+	}
 }
 
 void
-netisr_purge(struct vnet *vnet)
+netisr_purge(struct vnet *vnet, const void *rcvif)
 {
 	struct vnet_queue *q = &vnet->vnet_queue;
 	struct worker *w;
-	unsigned i;
+	struct pkt *p;
+	unsigned i, n;
 
 	if (q->q_where != Q_EMPTY) {
 		assert(q->q_where != Q_TURN);
 		w = netisr_worker(vnet->vnet_cpu);
 		list_remove(w, vnet, Q_EMPTY);
-		while (q->q_head != NULL)
-			pkt_free(w->cpu, local_get(w, q));
+		for (n = q->q_len; n > 0; n--) {
+			p = local_get(w, q);
+			if (rcvif == NULL || p->p_rcvif == rcvif)
+				pkt_free(w->cpu, p);
+			else
+				local_put(w, p);
+		}
 	}
 	for (w = netisr_workers; w < netisr_workers + netisr_nworkers; w++)
 		for (i = 0; i < netisr_nworkers; i++)
 			if (w->in[i] != NULL)
-				ring_purge(w->in[i], vnet);
+				ring_purge(w->in[i], vnet, rcvif);
 }
 
 void

@@ -127,7 +127,7 @@ vnet_alloc(const char *name, unsigned cpu, struct vnet **vnet, struct uverr *err
 	return (0);
 
 fail_instance:
-	netisr_purge(v);
+	netisr_purge(v, NULL);
 	vset_instance_free(vnet_vset, v->vnet_slot);
 fail:
 	free(v);
@@ -147,7 +147,7 @@ vnet_destroy(struct vnet *v)
 	sysinit_vnet_destruct();
 	callout_purge();
 	CURVNET_RESTORE();
-	netisr_purge(v);
+	netisr_purge(v, NULL);
 	vset_instance_free(vnet_vset, v->vnet_slot);
 	free(v);
 }

@@ -93,6 +93,30 @@ ipv6_goes_through(void **state)
 }
 
 static void
+a_route_over_a_tunnel_needs_no_gateway(void **state)
+{
+	struct sockaddr_in far = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct in_addr net = { .s_addr = htonl(0x0a4d0000) };	/* 10.77.0.0 */
+	struct rt_data rt;
+	struct socket *so;
+
+	(void)state;
+	far.sin_addr.s_addr = htonl(0x0a4d0001);
+	CURVNET_SET(red[0].v);
+	assert_int_equal(inet->socreate(AF_INET, &so, SOCK_DGRAM, 0), 0);
+	assert_int_equal(inet->sosendto(so, "x", 1, &far), -ENETUNREACH);
+	assert_int_equal(inet->rt_addif(far.sin_addr, 16, red[0].ifp), -EINVAL);	/* host bits */
+	assert_int_equal(inet->rt_addif(net, 16, red[0].ifp), 0);
+	assert_int_equal(inet->rt_addif(net, 16, red[0].ifp), -EEXIST);
+	assert_int_equal(inet->rt_get(1, &rt), 0);
+	assert_int_equal(rt.gateway.s_addr, INADDR_ANY);
+	assert_string_equal(rt.ifname, inet->if_name(red[0].ifp));
+	assert_int_not_equal(inet->sosendto(so, "x", 1, &far), -ENETUNREACH);
+	inet->soclose(so);
+	CURVNET_RESTORE();
+}
+
+static void
 sessions_are_renewed_after_two_minutes(void **state)
 {
 	(void)state;
@@ -306,6 +330,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(two_tunnels_on_the_same_addresses_carry_tcp, setup, teardown),
 		cmocka_unit_test_setup_teardown(ipv6_goes_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_route_over_a_tunnel_needs_no_gateway, setup, teardown),
 		cmocka_unit_test_setup_teardown(sessions_are_renewed_after_two_minutes, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_idle_tunnel_is_silent_and_forgets_its_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(data_without_an_answer_shakes_hands_anew, setup, teardown),

@@ -217,6 +217,68 @@ checksums_are_filled_in_when_asked_for(void **state)
 	listener_close(&l);
 }
 
+/* What a third stack, behind stack a, gets of packets that nobody has checked. */
+static unsigned passed, vouched;
+
+static void
+watch_third(void *arg, const struct pkt *pkt, enum if_tap_dir dir)
+{
+	(void)arg;
+	if (dir != IF_TAP_IN || pkt->p_len < ETHER + sizeof(struct ip) || pkt->p_data[12] != 0x08 || pkt->p_data[13] != 0x00)
+		return;
+	passed++;
+	vouched += (pkt->p_csum & PKT_CSUM_VALID) != 0;
+}
+
+static void
+inet_setforwarding(struct vnet *v)
+{
+	CURVNET_SET(v);
+	inet->ip_setforwarding(1);
+	CURVNET_RESTORE();
+}
+
+static void
+end_add(struct end *e, const char *name, const char *addr, struct ifnet *peer)
+{
+	const struct epair_params params = { .peer = peer };
+	struct in_addr in;
+
+	inet_pton(AF_INET, addr, &in);
+	CURVNET_SET(e->v);
+	assert_int_equal(inet->if_clone_create("epair", name, &params, &e->ifp), 0);
+	assert_int_equal(inet->if_addaddr(e->ifp, in, 24), 0);
+	CURVNET_RESTORE();
+}
+
+static void
+a_forwarded_packet_stays_unchecked_while_it_waits_for_arp(void **state)
+{
+	const struct in_addr self = data_a.addr;
+	unsigned char msg[56];
+	struct end a = p.a, c;
+	struct uverr err;
+
+	(void)state;
+	passed = vouched = 0;
+	inet_setforwarding(a.v);
+	end_add(&a, "ep1", "10.1.0.1", NULL);
+	if (vnet_alloc("third", 0, &c.v, &err) != 0)
+		fail_msg("%s", err.text);
+	end_add(&c, "ep0", "10.1.0.2", a.ifp);
+	CURVNET_SET(c.v);
+	inet->if_settap(c.ifp, watch_third, NULL);
+	CURVNET_RESTORE();
+	echo_request(msg, sizeof(msg));
+	inet_pton(AF_INET, "10.1.0.2", &data_a.addr);
+	inject(msg, sizeof(msg), 0, 0);		/* the first waits for the neighbour's address, */
+	inject(msg, sizeof(msg), 0, 0);		/* the second does not */
+	data_a.addr = self;
+	assert_int_equal(passed, 2);
+	assert_int_equal(vouched, 0);
+	vnet_destroy(c.v);
+}
+
 int
 main(void)
 {
@@ -225,6 +287,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_wrong_checksum_counts_unless_it_was_vouched_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(fragments_are_put_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_datagram_that_stays_incomplete_expires, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_forwarded_packet_stays_unchecked_while_it_waits_for_arp, setup, teardown),
 		cmocka_unit_test_setup_teardown(checksums_are_filled_in_when_asked_for, setup, teardown),
 	};
 	int failed;

@@ -227,6 +227,25 @@ a_cpu_that_is_not_there_is_refused(void **state)
 	assert_non_null(strstr(err.text, "there is no CPU"));
 }
 
+static void
+an_interface_that_goes_takes_its_own_packets_only(void **state)
+{
+	static int gone, stays;
+	struct pkt *p;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		p = message(0, v[1], i / 2);
+		p->p_rcvif = i % 2 == 0 ? &stays : &gone;
+		assert_int_equal(netisr_queue(0, p), 0);
+	}
+	netisr_purge(v[1], &gone);
+	assert_int_equal(netisr_process(v[1]->vnet_cpu, 100), 2);
+	assert_int_equal(received, 2);
+	netisr_process(0, 100);
+	assert_int_equal(used(0), 0);
+}
+
 int
 main(void)
 {
@@ -234,6 +253,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(within_a_worker_they_wait_for_the_next_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_pool_has_an_end_and_recovers, setup, teardown),
 		cmocka_unit_test_setup_teardown(packets_to_a_stack_that_died_go_nowhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_interface_that_goes_takes_its_own_packets_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flooded_stack_lets_others_go_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(between_workers_none_is_lost_and_buffers_come_home, setup, teardown),
 		cmocka_unit_test(a_cpu_that_is_not_there_is_refused),

@@ -119,6 +119,12 @@ uintptr_t vset_delta(const struct vset *set, unsigned slot);
 /* The two ranges of an instance that no template will ever cover: within the slice, and the tail. */
 void vset_instance_room(const struct vset *set, unsigned slot, uintptr_t start[2], size_t size[2]);
 
+/*
+ * The tail is in use: the leak checker has to look for pointers there, as it does in the rest.  Nothing in a build
+ * without it.
+ */
+void vset_instance_root(struct vset *set, unsigned slot);
+
 /* Resident bytes of an instance (mincore(2)): for reports. */
 size_t vset_instance_resident(const struct vset *set, unsigned slot);
 

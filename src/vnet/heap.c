@@ -14,6 +14,12 @@
  *
  * Classes are four to each doubling (16, 32, 48, 64, 80, 96, 112, 128, 160, ...), so at most a fifth is waste.  A
  * block begins with 8 bytes that name its class and state, and what the caller gets is 16-byte aligned.
+ *
+ * What is given back must be a live block of the current stack: another stack's block, one that was freed before, and
+ * anything else end the process with a sentence, for from there on nothing of the stack could be trusted.
+ *
+ * With the address sanitizer everything but what the caller asked for is poisoned: headers, the rest of a block, free
+ * blocks, and a line behind the last.  A freed block then rests until QUARANTINE more of its class were freed.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uvnet/asan.h>
 #include <uvnet/vnet.h>
 
 #define HEAP_NCLASS 112
@@ -36,13 +43,21 @@ struct block {
 
 #define HEAP_NRANGE 3
 #define HEAP_NEAR 1024
+#define REDZONE 64
+#define QUARANTINE 16
 
 struct heap {
 	int ready;
 	uintptr_t at[HEAP_NRANGE], end[HEAP_NRANGE];	/* what is not carved yet, block headers at 8 mod 16 */
+	uintptr_t first;		/* the lowest address of a range; the highest is end[HEAP_NRANGE - 1] */
 	size_t used, carved, limit;
 	uint64_t failures;
 	struct block *free[HEAP_NCLASS];
+#ifdef UVNET_ASAN
+	struct block *last[HEAP_NCLASS];	/* of the free list */
+	unsigned nfree[HEAP_NCLASS];
+	int rooted;				/* the tail of the instance is known to the leak checker */
+#endif
 };
 
 VNET_DEFINE_STATIC(struct heap, heap);
@@ -81,11 +96,62 @@ heap_init(struct heap *h)
 		h->end[i] = start[i] + size[i];
 		room += size[i];
 	}
+	h->first = start[0];
 	h->limit = room;
 	h->ready = 1;
 }
 
-static struct block *
+#ifdef UVNET_ASAN
+/* A new block, of range `i`. */
+static void
+asan_carved(struct heap *h, int i, struct block *b, size_t size)
+{
+	const size_t rest = h->end[i] - h->at[i];
+
+	ASAN_POISON_MEMORY_REGION(b, size + (rest < REDZONE ? rest : REDZONE));
+	if (i == HEAP_NRANGE - 1 && !h->rooted) {
+		h->rooted = 1;
+		vset_instance_root(vnet_vset, curvnet->vnet_slot);
+	}
+}
+#endif
+
+/* A free list is a stack, what was used last comes first; a queue, with a sanitizer. */
+NO_ASAN static struct block *
+list_get(struct heap *h, unsigned class, unsigned keep)
+{
+	struct block *b = h->free[class];
+
+#ifdef UVNET_ASAN
+	if (h->nfree[class] <= keep)
+		return (NULL);
+	h->nfree[class]--;
+#else
+	(void)keep;
+	if (b == NULL)
+		return (NULL);
+#endif
+	h->free[class] = b->next[0];
+	return (b);
+}
+
+NO_ASAN static void
+list_put(struct heap *h, struct block *b)
+{
+#ifdef UVNET_ASAN
+	if (h->nfree[b->class]++ > 0)
+		h->last[b->class]->next[0] = b;
+	else
+		h->free[b->class] = b;
+	h->last[b->class] = b;
+	ASAN_POISON_MEMORY_REGION(b, class_size(b->class));
+#else
+	b->next[0] = h->free[b->class];
+	h->free[b->class] = b;
+#endif
+}
+
+NO_ASAN static struct block *
 heap_carve(struct heap *h, unsigned class)
 {
 	const size_t size = class_size(class);
@@ -102,6 +168,9 @@ heap_carve(struct heap *h, unsigned class)
 			h->at[i] += size;
 			h->carved += size;
 			b->class = class;
+#ifdef UVNET_ASAN
+			asan_carved(h, i, b, size);
+#endif
 			return (b);
 		}
 	return (NULL);
@@ -117,21 +186,57 @@ heap_fail(struct heap *h, size_t size)
 	return (NULL);
 }
 
+/* The stack whose instance an address lies in, or NULL. */
+static const struct vnet *
+owner_of(const void *ptr)
+{
+	const int slot = vset_slot_of(vnet_vset, (uintptr_t)ptr);
+	const struct vnet *v;
+
+	VNET_LIST_RLOCK();
+	VNET_FOREACH (v)
+		if (slot >= 0 && v->vnet_slot == (unsigned)slot)
+			break;
+	VNET_LIST_RUNLOCK();
+	return (v);
+}
+
+static _Noreturn void
+heap_abort(const void *ptr, const char *what, const char *why, const char *whose)
+{
+	fprintf(stderr, "vnet: stack \"%s\": %s(%p): %s%s%s%s\n", curvnet->vnet_name, what, ptr, why,
+	    whose[0] != '\0' ? " \"" : "", whose, whose[0] != '\0' ? "\"; CURVNET_SET() of that one is missing" : "");
+	abort();
+}
+
+/* Not even an address of this heap: whose is it? */
+static _Noreturn void
+heap_abort_foreign(const void *ptr, const char *what)
+{
+	const struct vnet *v = owner_of(ptr);
+
+	if (v == NULL)
+		heap_abort(ptr, what, "no stack's memory; was it malloc() that made it?", "");
+	if (v == curvnet)
+		heap_abort(ptr, what, "one of its variables, not a block of its heap", "");
+	heap_abort(ptr, what, "a block of stack", v->vnet_name);
+}
+
 /* A header that is not ours means memory was overwritten, or freed twice: nothing of this stack can be trusted. */
-static struct block *
-block_of(void *ptr, const char *what)
+NO_ASAN static struct block *
+block_of(const struct heap *h, void *ptr, const char *what)
 {
 	struct block *b = (struct block *)((char *)ptr - HEAP_HEADER);
 
-	if (b->state != HEAP_LIVE || b->class >= HEAP_NCLASS) {
-		fprintf(stderr, "vnet: stack \"%s\": %s(%p): %s\n", curvnet->vnet_name, what, ptr,
-		    b->state == HEAP_DEAD ? "freed before" : "not a block of this heap, or overwritten");
-		abort();
-	}
+	if ((uintptr_t)b - h->first >= h->end[HEAP_NRANGE - 1] - h->first || (uintptr_t)ptr % 16 != 0)
+		heap_abort_foreign(ptr, what);
+	if (b->state != HEAP_LIVE || b->class >= HEAP_NCLASS)
+		heap_abort(ptr, what, b->state == HEAP_DEAD ? "freed before" :
+		    "not a block of this heap, or overwritten", "");
 	return (b);
 }
 
-void *
+NO_ASAN void *
 vnet_malloc(size_t size)
 {
 	struct heap *h = VNET_PTR(heap);
@@ -143,13 +248,12 @@ vnet_malloc(size_t size)
 	class = class_of(size + HEAP_HEADER);
 	if (class >= HEAP_NCLASS)
 		return (heap_fail(h, size));
-	b = h->free[class];
-	if (b != NULL)
-		h->free[class] = b->next[0];
-	else if ((b = heap_carve(h, class)) == NULL)
+	if ((b = list_get(h, class, QUARANTINE)) == NULL && (b = heap_carve(h, class)) == NULL &&
+	    (b = list_get(h, class, 0)) == NULL)
 		return (heap_fail(h, size));
 	b->state = HEAP_LIVE;
 	h->used += class_size(class);
+	ASAN_UNPOISON_MEMORY_REGION((char *)b + HEAP_HEADER, size);
 	return ((char *)b + HEAP_HEADER);
 }
 
@@ -167,7 +271,7 @@ vnet_calloc(size_t number, size_t size)
 	return (p);
 }
 
-void *
+NO_ASAN void *
 vnet_realloc(void *ptr, size_t size)
 {
 	const struct block *b;
@@ -176,19 +280,22 @@ vnet_realloc(void *ptr, size_t size)
 
 	if (ptr == NULL)
 		return (vnet_malloc(size));
-	b = block_of(ptr, "realloc");
+	b = block_of(VNET_PTR(heap), ptr, "realloc");
 	old = class_size(b->class) - HEAP_HEADER;
-	if (size <= old && size > old / 2)
+	p = size <= old && size > old / 2 ? NULL : vnet_malloc(size);
+	if (p == NULL && size > old)
+		return (NULL);
+	ASAN_UNPOISON_MEMORY_REGION(ptr, old);
+	if (p == NULL) {	/* it stays where it is */
+		ASAN_POISON_MEMORY_REGION((char *)ptr + size, old - size);
 		return (ptr);
-	p = vnet_malloc(size);
-	if (p == NULL)
-		return (size <= old ? ptr : NULL);
+	}
 	memcpy(p, ptr, size < old ? size : old);
 	vnet_free(ptr);
 	return (p);
 }
 
-void
+NO_ASAN void
 vnet_free(void *ptr)
 {
 	struct heap *h = VNET_PTR(heap);
@@ -196,11 +303,10 @@ vnet_free(void *ptr)
 
 	if (ptr == NULL)
 		return;
-	b = block_of(ptr, "free");
+	b = block_of(h, ptr, "free");
 	b->state = HEAP_DEAD;
-	b->next[0] = h->free[b->class];
-	h->free[b->class] = b;
 	h->used -= class_size(b->class);
+	list_put(h, b);
 }
 
 int

@@ -69,6 +69,9 @@ struct vset_run {
 	size_t size;
 };
 
+#define USED_LIVE 1
+#define USED_ROOT 2		/* the leak checker knows its tail */
+
 struct vset_region {
 	LIST_ENTRY(vset_region) link;
 	uintptr_t start;
@@ -87,7 +90,7 @@ struct vset {
 	size_t arena_size, stride;
 	int shared;		/* the arena is of a memfd */
 	unsigned wanted;	/* instances that were asked for */
-	unsigned char *used;	/* one byte a slot below `next` */
+	unsigned char *used;	/* one byte a slot below `next`: USED_* */
 	unsigned *freed;	/* stack of slots below `next` that are not used */
 	unsigned nfreed, next, room;
 };
@@ -257,7 +260,7 @@ vset_instance_resident(const struct vset *vs, unsigned slot)
 
 /* ---- Templates ---- */
 
-static int
+NO_ASAN static int
 line_is_zero(const unsigned char *p, size_t n)
 {
 	size_t i;
@@ -297,6 +300,13 @@ runs_find(uintptr_t start, size_t size, struct vset_run *runs)
 	return (n);
 }
 
+/* A shared object's: it lies beyond the slice. */
+static int
+region_is_far(const struct vset_region *r)
+{
+	return (r->start - vset_window_start() >= VSET_PCPU_SIZE + VSET_SLICE);
+}
+
 static void
 region_copy(const struct vset_region *r, uintptr_t delta)
 {
@@ -304,12 +314,25 @@ region_copy(const struct vset_region *r, uintptr_t delta)
 	size_t i;
 
 	for (i = 0; i < r->nruns; i++)
-		memcpy((void *)(r->runs[i].start + delta), (const void *)r->runs[i].start, r->runs[i].size);
+		vset_asan_copy(r->runs[i].start + delta, r->runs[i].start, r->runs[i].size);
 	for (i = 0; i < r->nrebase; i++) {	/* a packed structure may hold it unaligned */
 		memcpy(&value, (const void *)r->rebase[i], sizeof(value));
 		value += delta;
 		memcpy((void *)(r->rebase[i] + delta), &value, sizeof(value));
 	}
+	vset_asan_mirror(r->start, r->size, delta);
+	if (region_is_far(r))
+		vset_root_add(r->start + delta, r->size);
+}
+
+/* The instance keeps zeros in its place. */
+static void
+region_erase(const struct vset_region *r, uintptr_t delta)
+{
+	ASAN_UNPOISON_MEMORY_REGION((void *)(r->start + delta), r->size);
+	memset((void *)(r->start + delta), 0, r->size);
+	if (region_is_far(r))
+		vset_root_remove(r->start + delta, r->size);
 }
 
 static int
@@ -385,7 +408,7 @@ vset_region_remove(struct vset *vs, struct vset_region *r)
 	pthread_mutex_lock(&vs->lock);
 	for (slot = 0; slot < vs->next; slot++)
 		if (vs->used[slot])
-			memset((void *)(r->start + vset_delta(vs, slot)), 0, r->size);
+			region_erase(r, vset_delta(vs, slot));
 	LIST_REMOVE(r, link);
 	pthread_mutex_unlock(&vs->lock);
 	free(r->rebase);
@@ -434,13 +457,40 @@ vset_instance_alloc(struct vset *vs, unsigned *slot, uintptr_t *delta, struct uv
 	else
 		*slot = vs->next++;
 	if (error == 0) {
-		vs->used[*slot] = 1;
+		vs->used[*slot] = USED_LIVE;
 		*delta = vset_delta(vs, *slot);
+		vset_root_add(slot_start(vs, *slot), VSET_PCPU_SIZE + VSET_SLICE);
 		LIST_FOREACH (r, &vs->regions, link)
 			region_copy(r, *delta);
 	}
 	pthread_mutex_unlock(&vs->lock);
 	return (error);
+}
+
+void
+vset_instance_root(struct vset *vs, unsigned slot)
+{
+	pthread_mutex_lock(&vs->lock);
+	if ((vs->used[slot] & USED_ROOT) == 0) {
+		vs->used[slot] |= USED_ROOT;
+		vset_root_add(slot_start(vs, slot) + VSET_WINDOW_SIZE, vs->params.tail);
+	}
+	pthread_mutex_unlock(&vs->lock);
+}
+
+/* The sanitizers forget it. */
+static void
+instance_forget(struct vset *vs, unsigned slot)
+{
+	const struct vset_region *r;
+
+	LIST_FOREACH (r, &vs->regions, link)
+		if (region_is_far(r))
+			vset_root_remove(r->start + vset_delta(vs, slot), r->size);
+	if ((vs->used[slot] & USED_ROOT) != 0)
+		vset_root_remove(slot_start(vs, slot) + VSET_WINDOW_SIZE, vs->params.tail);
+	vset_root_remove(slot_start(vs, slot), VSET_PCPU_SIZE + VSET_SLICE);
+	vset_asan_forget(vs->first + slot * vs->stride, vs->stride);
 }
 
 void
@@ -450,6 +500,7 @@ vset_instance_free(struct vset *vs, unsigned slot)
 
 	pthread_mutex_lock(&vs->lock);
 	assert(slot < vs->next && vs->used[slot]);
+	instance_forget(vs, slot);
 	/* Not locked and ours: it cannot fail, and a failure would hand old bytes to the next stack. */
 	error = madvise((void *)(vs->first + slot * vs->stride), vs->stride, vs->shared ? MADV_REMOVE : MADV_DONTNEED);
 	assert(error == 0);

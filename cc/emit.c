@@ -23,8 +23,10 @@
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
+#include "llvmcompat.h"
 #include "vnetcc.h"
 
 static bool
@@ -40,13 +42,26 @@ verify(struct program *p)
 	return (!broken);
 }
 
+static bool
+run_passes(struct program *p, const char *passes, LLVMPassBuilderOptionsRef o)
+{
+	LLVMErrorRef error = LLVMRunPasses(p->mod, passes, p->tm, o);
+	char *text;
+
+	if (error == NULL)
+		return (true);
+	text = LLVMGetErrorMessage(error);
+	complain("the optimiser failed: %s: %s", passes, text);
+	LLVMDisposeErrorMessage(text);
+	return (false);
+}
+
 bool
 optimise(struct program *p)
 {
 	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-	bool fast = strcmp(p->opt->level, "O0") != 0;
-	LLVMErrorRef error;
-	char passes[32], *text;
+	bool fast = strcmp(p->opt->level, "O0") != 0, ok;
+	char passes[32];
 
 	/* As clang does from -O2 on; below, these passes are not run. */
 	LLVMPassBuilderOptionsSetLoopVectorization(o, fast);
@@ -54,14 +69,32 @@ optimise(struct program *p)
 	LLVMPassBuilderOptionsSetSLPVectorization(o, fast);
 	LLVMPassBuilderOptionsSetLoopUnrolling(o, fast);
 	snprintf(passes, sizeof(passes), "default<%s>", p->opt->level);
-	error = LLVMRunPasses(p->mod, passes, p->tm, o);
+	ok = run_passes(p, passes, o);
 	LLVMDisposePassBuilderOptions(o);
-	if (error == NULL)
-		return (true);
-	text = LLVMGetErrorMessage(error);
-	complain("the optimiser failed: %s", text);
-	LLVMDisposeErrorMessage(text);
-	return (false);
+	return (ok);
+}
+
+/*
+ * -fsanitize=address: every access asks the shadow first.  When all else is done, so that what is checked is what will
+ * run.  Variables stay as they are, for code relies on where they lie.
+ */
+static bool
+sanitise(struct program *p)
+{
+	static const char *const argv[] = { "vnetcc", "-asan-globals=0" };
+	const unsigned kind = LLVMGetEnumAttributeKindForName("sanitize_address", strlen("sanitize_address"));
+	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+	LLVMAttributeRef attr = LLVMCreateEnumAttribute(p->ctx, kind, 0);
+	LLVMValueRef f;
+	bool ok;
+
+	LLVMParseCommandLineOptions(2, argv, NULL);
+	for (f = LLVMGetFirstFunction(p->mod); f != NULL; f = LLVMGetNextFunction(f))
+		if (!LLVMIsDeclaration(f))
+			LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, attr);
+	ok = run_passes(p, ASAN_PASSES, o);
+	LLVMDisposePassBuilderOptions(o);
+	return (ok);
 }
 
 static void
@@ -222,7 +255,8 @@ emit_object(struct program *p, uint8_t **data, size_t *size)
 		LLVMDisposeMessage(text);
 		return (false);
 	}
-	return ((p->steady || optimise(p)) && (!p->opt->program || image_make(p)) && generate(p, data, size));
+	return ((p->steady || optimise(p)) && (!p->opt->asan || sanitise(p)) && (!p->opt->program || image_make(p)) &&
+	    generate(p, data, size));
 }
 
 /* A module. */

@@ -33,4 +33,11 @@ static const char *const denying_attributes[] = { "readnone", "argmemonly", "ina
 #define MEMORY_OTHER_REF (UINT64_C(1) << 4)
 #endif
 
+/* The address sanitizer's part for functions. */
+#if LLVM_VERSION_MAJOR >= 15
+#define ASAN_PASSES "asan"
+#else
+#define ASAN_PASSES "require<asan-globals-md>,function(asan)"
+#endif
+
 #endif /* LLVMCOMPAT_H */

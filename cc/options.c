@@ -123,6 +123,10 @@ option(struct options *o, const char *a)
 		o->exporting = true;
 		return (names_read(&o->exports, rest));
 	}
+	if (strcmp(a, "-fsanitize=address") == 0) {
+		o->asan = true;
+		return (true);
+	}
 	if (strcmp(a, "-fvirtual-report") == 0) {
 		o->report = REPORT_TEXT;
 		return (true);

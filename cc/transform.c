@@ -21,6 +21,8 @@
 
 #include "vnetcc.h"
 
+#define REDZONE 64 /* under -fsanitize=address a variable begins on a line of its own; module linkers poison the rest */
+
 /* The base as this module knows it: a thread-local of the host. */
 static bool
 base_declare(struct program *p)
@@ -74,6 +76,8 @@ variable_move(struct program *p, struct var *v)
 	/* Its contents are those of an instance, not of the initialiser. */
 	LLVMSetExternallyInitialized(v->value, 1);
 	LLVMSetUnnamedAddress(v->value, LLVMNoUnnamedAddr);
+	if (p->opt->asan && v->align < REDZONE)
+		v->align = REDZONE;
 	/* The optimiser may have raised it. */
 	if (LLVMGetAlignment(v->value) < v->align)
 		LLVMSetAlignment(v->value, v->align);

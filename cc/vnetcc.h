@@ -128,6 +128,7 @@ struct options {
 	const char *cpu;
 	bool program;	/* no module: vnetcc as the linker of a program */
 	bool shared;	/* ... or of a shared library */
+	bool asan;	/* -fsanitize=address */
 	const char *ir; /* -fvirtual-ir=FILE */
 };
 

@@ -25,6 +25,7 @@
 #define KLD_IMPL_H
 
 #include <sys/queue.h>
+#include <uvnet/asan.h>
 #include <uvnet/module.h>
 #include <uvnet/vset.h>
 
@@ -310,6 +311,17 @@ int kld_events_start(struct linker_file *file, const struct kld_linkersets *sets
 void kld_events_stop(struct linker_file *file);
 /* Ask whether it may go. */
 int kld_events_quiesce(struct linker_file *file, struct uverr *err);
+
+/* ---- gaps.c ---- */
+
+/* Poison what lies between the variables of a module's part of a set, in the template.  Errors: -ENOMEM. */
+#ifdef UVNET_ASAN
+int kld_gaps_poison(const struct linker_file *file, const struct kld_setpart *set);
+void kld_gaps_unpoison(const struct kld_setpart *set);
+#else
+#define kld_gaps_poison(file, set) 0
+#define kld_gaps_unpoison(set) ((void)(set))
+#endif
 
 /* ---- kld.c ---- */
 

@@ -281,8 +281,11 @@ kld_sets_attach(struct linker_file *file, const struct kld_rebase rebase[SET_COU
 
 		if (set->size == 0)
 			continue;
-		error = vset_region_add(kld_vset(k), file->name, set->addr, set->size, set->align, rebase[k].place,
-		    rebase[k].n, &set->region, err);
+		if (kld_gaps_poison(file, set) != 0)
+			error = uverr(err, ENOMEM, "%s: out of memory", file->name);
+		else
+			error = vset_region_add(kld_vset(k), file->name, set->addr, set->size, set->align,
+			    rebase[k].place, rebase[k].n, &set->region, err);
 		if (error != 0) {
 			set->region = NULL;
 			kld_sets_detach(file);
@@ -296,8 +299,10 @@ void
 kld_sets_detach(struct linker_file *file)
 {
 	for (unsigned k = SET_COUNT; k-- > 0;) {
-		if (file->set[k].region != NULL)
+		if (file->set[k].region != NULL) {
 			vset_region_remove(kld_vset(k), file->set[k].region);
+			kld_gaps_unpoison(&file->set[k]);
+		}
 		file->set[k].region = NULL;
 	}
 }

@@ -280,7 +280,7 @@ static const struct child {
 	{ "use_after_free_and_malloc", use_after_free_and_malloc, "use-after-poison" },
 	{ "use_after_realloc", use_after_realloc, "use-after-poison" },
 	{ "overflow_in_the_library", overflow_in_the_library, "use-after-poison" },
-	{ "overflow_of_a_variable", overflow_of_a_variable, "global-buffer-overflow" },
+	{ "overflow_of_a_variable", overflow_of_a_variable, "poison" },
 	{ "held_by_a_stack", held_by_a_stack, NULL },
 	{ "lost_by_a_stack", lost_by_a_stack, "1001 byte(s) leaked in 1 allocation(s)" },
 	{ "lost_with_the_stack", lost_with_the_stack, "3006 byte(s) leaked in 3 allocation(s)" },

@@ -166,7 +166,8 @@ int kld_perfmap(struct uverr *err);
 /*
  * Install the handler for faults: an access to a virtual variable outside any stack is explained on standard error
  * (variable, module, read or write, place), then the signal goes to the handler that was there before, or has its
- * default effect.  After kld_init(); every thread that calls it gets a signal stack of its own, gone with it.
+ * default effect.  Of whatever the program dies: the used pages of the current stack are in the core dump, other
+ * stacks' are not.  After kld_init(); every thread that calls it gets a signal stack of its own, gone with it.
  * Errors: -ENOMEM, -EAGAIN.
  */
 int kld_fault_init(struct uverr *err);

@@ -125,6 +125,12 @@ void vset_instance_room(const struct vset *set, unsigned slot, uintptr_t start[2
  */
 void vset_instance_root(struct vset *set, unsigned slot);
 
+/*
+ * Let an instance's resident pages be a part of a core dump, which the arena is not.  For a handler of signals: it
+ * takes no lock, allocates nothing, and uses 5 KiB of stack.
+ */
+void vset_instance_dump(const struct vset *set, unsigned slot);
+
 /* Resident bytes of an instance (mincore(2)): for reports. */
 size_t vset_instance_resident(const struct vset *set, unsigned slot);
 

@@ -4,8 +4,12 @@
  *
  * With no stack set, an access to a virtual variable goes to the null slot, which faults; a store that forgot the
  * distance goes to the template, which is read-only.  Either way the address tells which variable was meant.  Of any
- * other fault in a module's code it is the place, and the stack, that its author wants to know.  The handler says so in one sentence, with write(2) and nothing else, and lets the signal have its way: the same
- * instruction faults again, with whatever handler was there before, or a core dump that shows the very place.
+ * other fault in a module's code it is the place, and the stack, that its author wants to know.  The handler says so
+ * in one sentence, with write(2) and nothing else, and lets the signal have its way: the same instruction faults again,
+ * with whatever handler was there before, or a core dump that shows the very place.
+ *
+ * The core dump is small, for stacks are not a part of it; the handler adds the one that was current, whatever the
+ * program dies of.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,8 +24,9 @@
 
 #define STACK_SIZE ((size_t)64 << 10)
 
-static const int signals[] = { SIGSEGV, SIGBUS };
-static struct sigaction previous[2];
+static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };	/* the first two are explained */
+#define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
+static struct sigaction previous[NSIGNALS];
 static int installed;
 static pthread_key_t stack_key;
 
@@ -155,11 +160,17 @@ explain(uintptr_t addr, const void *ucontext)
 static void
 handler(int sig, siginfo_t *info, void *ucontext)
 {
-	const struct sigaction *prev = &previous[sig == signals[0] ? 0 : 1];
+	const struct sigaction *prev;
 	int saved = errno;
+	size_t i;
 
-	if (info->si_code > 0)		/* not sent by kill(2) */
+	for (i = 0; i < NSIGNALS - 1 && signals[i] != sig; i++)
+		continue;
+	prev = &previous[i];
+	if (i < 2 && info->si_code > 0)		/* not sent by kill(2) */
 		explain((uintptr_t)info->si_addr, ucontext);
+	if (curvnet != NULL)
+		vset_instance_dump(vnet_vset, curvnet->vnet_slot);
 	errno = saved;
 	if ((prev->sa_flags & SA_SIGINFO) != 0) {
 		prev->sa_sigaction(sig, info, ucontext);
@@ -213,7 +224,7 @@ kld_fault_init(struct uverr *err)
 		return (uverr(err, EAGAIN, "fault handler: no thread-specific key left"));
 	if (!installed) {
 		sigemptyset(&sa.sa_mask);
-		for (size_t i = 0; i < 2; i++)
+		for (size_t i = 0; i < NSIGNALS; i++)
 			if (sigaction(signals[i], &sa, &previous[i]) != 0)
 				return (uverr(err, errno, "fault handler: sigaction: %s", strerror(errno)));
 		installed = 1;

@@ -50,6 +50,22 @@ limits_raise(void)
 	}
 }
 
+/* Out of memory: what this process may have, of what it can be told to have more. */
+static void
+limits_say(void)
+{
+	static const struct {
+		int resource;
+		const char *what;
+	} limits[] = { { RLIMIT_AS, "address space (ulimit -v)" }, { RLIMIT_DATA, "private memory (ulimit -d)" } };
+	struct rlimit rl;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (getrlimit(limits[i].resource, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY)
+			fprintf(stderr, "vnet: this process may have %llu KiB of %s; raise that\n",
+			    (unsigned long long)rl.rlim_cur >> 10, limits[i].what);
+}
+
 /* Where the modules are: said, or beside the program (build tree, then installed). */
 static int
 modules_find(const struct run *run, char dir[PATH_MAX], struct uverr *err)
@@ -273,6 +289,8 @@ run_main(const struct options *opt)
 		error = run_up(&run, &err);
 	if (error != 0)
 		complain(err.text);
+	if (error == -ENOMEM)
+		limits_say();
 	if (run.sigfd >= 0)
 		close(run.sigfd);
 	free(run.cpus);

@@ -13,8 +13,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <uvnet/asan.h>
 #include <uvnet/netisr.h>
 #include "worker_impl.h"
+
+/*
+ * What a worker needs of its stack is far less; the system's default (8 MiB) is much where private memory is counted
+ * when it is reserved.
+ */
+#define WORKER_STACKSIZE ((size_t)1 << 20)
 
 static struct worker **workers;
 static unsigned nworkers;
@@ -120,6 +127,9 @@ workers_start(struct uverr *err)
 	int error = 0;
 
 	pthread_attr_init(&attr);
+#ifndef UVNET_ASAN	/* with which frames are several times as large */
+	pthread_attr_setstacksize(&attr, WORKER_STACKSIZE);
+#endif
 	for (unsigned i = 0; i < nworkers && error == 0; i++) {
 		CPU_ZERO(&set);
 		CPU_SET(workers[i]->w_cpu, &set);
@@ -130,7 +140,8 @@ workers_start(struct uverr *err)
 	pthread_attr_destroy(&attr);
 	if (error != 0) {
 		workers_join();
-		return (uverr(err, error, "a worker's thread: %s", strerror(error)));
+		return (uverr(err, error, "a worker's thread: %s; it wants %zu KiB of private memory (ulimit -d, ulimit -v) and"
+		    " room for a thread (ulimit -u, pids.max of the container)", strerror(error), WORKER_STACKSIZE >> 10));
 	}
 	return (0);
 }

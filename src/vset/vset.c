@@ -151,9 +151,9 @@ arena_map(struct vset *vs, struct uverr *err)
 		else if (p->max > 1)
 			p->max /= 2;
 		else
-			return (uverr(err, ENOMEM, "%s: no address space for even one instance of %zu bytes: %s; "
-			    "raise the limit (ulimit -v, vm.overcommit_memory)", p->name, arena_bytes(p),
-			    strerror(errno)));
+			return (uverr(err, ENOMEM, "%s: no address space for even one instance of %zu KiB: %s; "
+			    "raise the limit (ulimit -v; ulimit -d or vm.overcommit_memory where memfd_create(2) fails)",
+			    p->name, arena_bytes(p) >> 10, strerror(errno)));
 	}
 	vs->arena = (uintptr_t)m;
 	vs->arena_size = arena_bytes(p);
@@ -451,7 +451,7 @@ vset_instance_alloc(struct vset *vs, unsigned *slot, uintptr_t *delta, struct uv
 		*slot = vs->freed[--vs->nfreed];
 	else if (vs->next == vs->params.max)
 		error = uverr(err, EAGAIN, "%s: all %u instances are in use%s", vs->params.name, vs->params.max,
-		    vs->params.max < vs->wanted ? "; address space was short at the start (ulimit -v)" : "");
+		    vs->params.max < vs->wanted ? "; address space was short at the start: raise ulimit -v" : "");
 	else if (slots_grow(vs) != 0)
 		error = uverr(err, ENOMEM, "%s: out of memory", vs->params.name);
 	else

@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <ucontext.h>
 
 #include "kld_impl.h"
 
@@ -433,27 +432,4 @@ int
 kld_arch_dyn_word(unsigned type)
 {
 	return (type == R_ARM_RELATIVE || type == R_ARM_ABS32 || type == R_ARM_GLOB_DAT);
-}
-
-uintptr_t
-kld_arch_thread_pointer(void)
-{
-	return ((uintptr_t)__builtin_thread_pointer());
-}
-
-/* ---- Faults ---- */
-
-uintptr_t
-kld_arch_fault_pc(const void *ucontext)
-{
-	return ((uintptr_t)((const ucontext_t *)ucontext)->uc_mcontext.arm_pc);
-}
-
-/* Bit 11 of the fault status; a status of 0 is no fault's: qemu-user does not tell. */
-int
-kld_arch_fault_write(const void *ucontext)
-{
-	const unsigned long status = ((const ucontext_t *)ucontext)->uc_mcontext.error_code;
-
-	return (status == 0 ? -1 : (int)(status >> 11 & 1));
 }

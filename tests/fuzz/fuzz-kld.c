@@ -2,7 +2,7 @@
 /*
  * Fuzzes the module linker with any bytes at all: reading, metadata, layout, relocation, symbols, the checks of
  * constructors and .eh_frame.  Nothing is mapped, no code of the input runs.
- * Seeds: the modules of tests/kld.
+ * Seeds: the modules of tests/kld.  Built once with each architecture's relocations that has 64 bits.
  *
  * Every other mutation is structured: it changes one entry of one table (sections, segments, symbols, relocations,
  * the dynamic section) and leaves the headers that lead there alone, so that what is behind the first checks is met.
@@ -75,6 +75,13 @@ void
 sysinit_unregister(struct sysinit_file *file)
 {
 	(void)file;
+}
+
+/* Weak: with this machine's relocations comes its own. */
+__attribute__((weak)) uintptr_t
+kld_arch_thread_pointer(void)
+{
+	return (0);
 }
 
 /* Everything is there: near, far, virtual, by the first letter of its name. */

@@ -15,6 +15,7 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <llvm-c/Target.h>
 
@@ -38,18 +39,24 @@ code_level(const char *level)
 static bool
 target_open(struct program *p)
 {
-	const char *triple = LLVMGetTarget(p->mod);
+	const char *triple = LLVMGetTarget(p->mod), *cpu = p->opt->cpu;
 	LLVMTargetRef target;
 	char *text = NULL;
 
-	if (LLVMInitializeNativeTarget() || LLVMInitializeNativeAsmPrinter() || LLVMInitializeNativeAsmParser() ||
-	    LLVMGetTargetFromTriple(triple, &target, &text)) {
-		complain("%s: no code can be generated for it: %s", triple,
-		    text != NULL ? text : "no native target in this LLVM");
+	/* All that this LLVM was built with: the units say which, as clang's --target= did. */
+	LLVMInitializeAllTargetInfos();
+	LLVMInitializeAllTargets();
+	LLVMInitializeAllTargetMCs();
+	LLVMInitializeAllAsmPrinters();
+	LLVMInitializeAllAsmParsers();
+	if (LLVMGetTargetFromTriple(triple, &target, &text)) {
+		complain("%s: no code can be generated for it: %s", triple, text);
 		LLVMDisposeMessage(text);
 		return (false);
 	}
-	p->tm = LLVMCreateTargetMachine(target, triple, p->opt->cpu, "", code_level(p->opt->level), LLVMRelocPIC,
+	if (cpu == NULL)
+		cpu = strncmp(triple, "x86_64", 6) == 0 ? "x86-64" : "generic";
+	p->tm = LLVMCreateTargetMachine(target, triple, cpu, "", code_level(p->opt->level), LLVMRelocPIC,
 	    LLVMCodeModelSmall);
 	p->td = LLVMCreateTargetDataLayout(p->tm);
 	return (true);

@@ -75,8 +75,8 @@ elf_open(struct elf *e, const uint8_t *data, size_t size, const char **why)
 		return (false);
 	}
 	if (e->eh.e_ident[EI_CLASS] != ELFCLASS64 || e->eh.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    e->eh.e_machine != EM_X86_64) {
-		*why = "is for another machine; x86-64 is the only one yet";
+	    (e->eh.e_machine != EM_X86_64 && e->eh.e_machine != EM_AARCH64)) {
+		*why = "is for another machine; x86-64 and arm64 are the only ones yet";
 		return (false);
 	}
 	if (e->eh.e_type != ET_REL) {

@@ -142,7 +142,7 @@ option(struct options *o, const char *a)
 void
 options_default(struct options *o)
 {
-	*o = (struct options) { .set = &vsets[0], .level = "O2", .cpu = "x86-64" };
+	*o = (struct options) { .set = &vsets[0], .level = "O2" };
 	if (set_named(o, "vinst"))
 		o->program = true;
 	/* Nobody enters an instance but by the runtime, and calls of that are known. */
@@ -162,7 +162,7 @@ options_take(struct options *o, const char *a, bool *taken)
 bool
 options_parse(struct options *o, const struct strlist *args)
 {
-	*o = (struct options) { .set = &vsets[0], .level = "O2", .cpu = "x86-64" };
+	*o = (struct options) { .set = &vsets[0], .level = "O2" };
 	for (size_t i = 0; i < args->n; i++) {
 		const char *a = args->v[i];
 

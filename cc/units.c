@@ -207,8 +207,9 @@ unit_target(struct program *p, const struct object *o, LLVMModuleRef m)
 	size_t arch = strcspn(want, "-");
 	bool ok;
 
-	/* The first unit must be for this machine, the rest be like it. */
-	ok = p->mod != NULL ? strcmp(triple, want) == 0 : strncmp(triple, want, arch) == 0 && triple[arch] == '-';
+	/* All units are for one machine; a program's for this one, whose runtime it is linked with. */
+	ok = p->mod != NULL ? strcmp(triple, want) == 0 :
+	    !p->opt->program || (strncmp(triple, want, arch) == 0 && triple[arch] == '-');
 	if (!ok)
 		complain("%s: compiled for %s, not for %s", o->path, triple, want);
 	LLVMDisposeMessage(mine);

@@ -125,7 +125,7 @@ struct options {
 	const struct vset *set;
 	const char *output;
 	const char *level; /* "O2" */
-	const char *cpu;
+	const char *cpu;	/* NULL: the plainest of the target's */
 	bool program;	/* no module: vnetcc as the linker of a program */
 	bool shared;	/* ... or of a shared library */
 	bool asan;	/* -fsanitize=address */

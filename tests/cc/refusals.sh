@@ -160,8 +160,8 @@ archive() {
 
 other_machine() {
 	echo 'int x = 1;' >one.c
-	"$vnetcc" --target=aarch64-linux-gnu -c one.c -o arm.o || return 1
-	refused 'arm.o: is for another machine' "$vnetcc" --module -o m.ko arm.o
+	"$vnetcc" --target=riscv64-linux-gnu -c one.c -o other.o || return 1
+	refused 'other.o: is for another machine' "$vnetcc" --module -o m.ko other.o
 }
 
 other_triple() {

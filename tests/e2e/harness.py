@@ -5,12 +5,14 @@ As root the program is copied to a folder that everybody may read and run as a u
 is what it claims to need. All ports are free ones of the moment, all traffic is on loopback.
 """
 
+import glob
 import hashlib
 import http.client
 import http.server
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import socket
@@ -143,6 +145,19 @@ class Program:
             self.prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         else:
             os.mkdir(f"{self.dir}/run")
+        self.emulate()
+
+    def emulate(self):
+        """The program is another machine's: qemu-user runs it, with that machine's libraries."""
+        emulator = os.environ.get("UVNET_EMULATOR")
+        if not emulator:
+            return
+        os.mkdir(f"{self.dir}/lib")
+        for folder in os.environ["UVNET_LIBRARIES"].split(":"):
+            for name in glob.glob(f"{folder}/lib*.so.*"):
+                shutil.copy(name, f"{self.dir}/lib")
+        # qemu-user accounts for reserved addresses page by page: without a limit there are too many stacks for it.
+        self.prefix += ["prlimit", f"--as={8 << 30}", *shlex.split(emulator), "-E", f"LD_LIBRARY_PATH={self.dir}/lib"]
 
     def path(self, name):
         return f"{self.dir}/run/{name}"

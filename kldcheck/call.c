@@ -17,6 +17,20 @@ leave(struct kc_flow *f, uint32_t i)
 		kc_use(f, f->cur->reg[f->arch->args[k]], i, USE_LEAVE);
 }
 
+/* Note a half of an address, once. */
+void
+kc_half_note(struct kc_flow *f, struct kc_half *half, unsigned *n, uint8_t reg, const struct kc_node *node, uint32_t i)
+{
+	unsigned p = 0;
+
+	while (p < *n && (half[p].page != node->value || half[p].reg != reg))
+		p++;
+	if (p == KC_PASSED_MAX)
+		kc_doubt(f, i, WHY_PASSED);
+	else if (p == *n)
+		half[(*n)++] = (struct kc_half){ node->value, node->insn, reg };
+}
+
 /*
  * The function at the other end is not known: any whose address is taken could be it, and make an address in a set of
  * half a one.  flow.c tries them all with what is noted here.
@@ -30,20 +44,9 @@ pass_on(struct kc_flow *f, uint32_t i)
 
 		for (unsigned l = 0; l < s->n; l++) {
 			const struct kc_node *n = &f->v.node[s->node[l]];
-			unsigned p = 0;
 
-			if (n->kind != N_IMAGE || (n->flags & NF_PAGE) == 0 || !kc_page_meets_set(f, n->value))
-				continue;
-			while (p < f->npassed && (f->passed[p].page != n->value || f->passed[p].reg != reg))
-				p++;
-			if (p == KC_PASSED_MAX)
-				kc_doubt(f, i, WHY_PASSED);
-			else if (p == f->npassed) {
-				f->passed[p].page = n->value;
-				f->passed[p].insn = n->insn;
-				f->passed[p].reg = reg;
-				f->npassed++;
-			}
+			if (n->kind == N_IMAGE && (n->flags & NF_PAGE) != 0 && kc_page_meets_set(f, n->value))
+				kc_half_note(f, f->passed, &f->npassed, reg, n, i);
 		}
 	}
 }
@@ -183,6 +186,18 @@ come_back(struct kc_flow *f, uint32_t func)
 			f->cur->reg[r] = kc_vs_join(&f->v, f->cur->reg[r], g->ret[r]);
 }
 
+/* From a function that is not known: what any of them leaves behind. */
+static void
+come_back_anyhow(struct kc_flow *f)
+{
+	for (unsigned p = 0; p < f->nleft; p++) {
+		uint32_t half = kc_vs_single(&f->v,
+		    kc_node(&f->v, N_IMAGE, NF_PAGE | NF_WEAK | NF_PASSED, f->left[p].page, f->left[p].insn, 0), true);
+
+		f->cur->reg[f->left[p].reg] = kc_vs_join(&f->v, f->cur->reg[f->left[p].reg], half);
+	}
+}
+
 static void
 call(struct kc_flow *f, uint32_t i)
 {
@@ -210,6 +225,7 @@ call_register(struct kc_flow *f, uint32_t i)
 	struct kc_vs s = f->v.vs[kc_get(f, f->op[i].rn)];
 	uint32_t funcs[KC_SET_MAX];
 	unsigned n = 0, outside = 0;
+	bool unknown;
 
 	for (unsigned k = 0; k < s.n; k++) {
 		const struct kc_node *node = &f->v.node[s.node[k]];
@@ -223,9 +239,12 @@ call_register(struct kc_flow *f, uint32_t i)
 	}
 	if (n < s.n || (s.flags & VS_OPEN) != 0 || s.n == 0)
 		leave(f, i);
-	if (n + outside < s.n || (s.flags & VS_OPEN) != 0 || s.n == 0)
+	unknown = n + outside < s.n || (s.flags & VS_OPEN) != 0 || s.n == 0;
+	if (unknown)
 		pass_on(f, i);
 	clobber(f);
+	if (unknown)
+		come_back_anyhow(f);
 	for (unsigned k = 0; k < n; k++)
 		come_back(f, funcs[k]);
 }

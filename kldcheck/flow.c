@@ -9,7 +9,8 @@
  *
  * It starts at all functions with nothing known, so that each way into the code is covered; calls within the module
  * then add what their arguments hold.  At the end, code that was reached from nowhere is gone through as well, and
- * halves of addresses that went into calls by pointer are tried on each function that such a call could reach.
+ * halves of addresses that went into calls by pointer are tried on each function that such a call could reach; those
+ * that such a function leaves in a register, at each place that calls by pointer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,37 @@ try_passed(struct kc_flow *f, struct kc_state *root)
 	}
 }
 
+/* Halves of addresses that a function leaves behind, tried wherever it could have been called by pointer. */
+static void
+try_left(struct kc_flow *f)
+{
+	unsigned had;
+
+	do {
+		had = f->nleft;
+		for (uint32_t k = 1; k < f->nfunc; k++) {
+			const struct kc_func *g = &f->func[k];
+
+			if (!g->returns || !address_taken(f, f->addr[g->start]))
+				continue;
+			for (unsigned r = 0; r < KC_NREGS; r++) {
+				const struct kc_vs *s = &f->v.vs[g->ret[r]];
+
+				for (unsigned l = 0; l < s->n; l++) {
+					const struct kc_node *n = &f->v.node[s->node[l]];
+
+					if (n->kind == N_IMAGE && (n->flags & (NF_PAGE | NF_PASSED)) == NF_PAGE && kc_page_meets_set(f, n->value))
+						kc_half_note(f, f->left, &f->nleft, (uint8_t)r, n, g->start);
+				}
+			}
+		}
+		for (uint32_t i = 1; i < f->ninsn && f->nleft > had; i++)
+			if (f->op[i].kind == KC_OP_CALLR && f->reached[i] != 0)
+				kc_requeue(f, i);
+		run(f);
+	} while (f->nleft > had && !f->too_complex);
+}
+
 int
 kc_flow_run(struct kc_flow *f, const struct kc_elf *elf, const struct kc_arch *arch)
 {
@@ -184,6 +216,7 @@ kc_flow_run(struct kc_flow *f, const struct kc_elf *elf, const struct kc_arch *a
 			kc_goto(f, i, root);
 			run(f);
 		}
+	try_left(f);
 	try_passed(f, root);
 	settle(f);
 	free(root);

@@ -68,12 +68,13 @@ struct kc_flow {
 	uint32_t nfunc;
 	uint32_t *owner; /* instruction to function */
 
-	struct {
+	struct kc_half {
 		uint64_t page;
 		uint32_t insn;
 		uint8_t reg;
-	} passed[KC_PASSED_MAX]; /* halves of addresses that went into calls of functions not known */
-	unsigned npassed;
+	} passed[KC_PASSED_MAX], left[KC_PASSED_MAX];
+	unsigned npassed; /* halves of addresses that went into calls of functions not known */
+	unsigned nleft;	  /* and those that functions which such a call can reach leave behind */
 
 	struct kc_state *callee; /* scratch of call.c */
 	struct kc_state *cur; /* the state being followed; room for KC_SLOTS_MAX */
@@ -128,6 +129,7 @@ int kc_text_read(struct kc_flow *f);
 void kc_control(struct kc_flow *f, uint32_t i, bool *falls);
 void kc_tail(struct kc_flow *f, uint32_t from, uint32_t to);
 void kc_root_state(struct kc_flow *f, struct kc_state *s);
+void kc_half_note(struct kc_flow *f, struct kc_half *half, unsigned *n, uint8_t reg, const struct kc_node *node, uint32_t i);
 void kc_requeue(struct kc_flow *f, uint32_t i);
 
 #endif

@@ -185,6 +185,7 @@ ADVERSARIAL = {
     'difference of addresses': 'adr x8, v\nadr x9, anchor\nsub x8, x8, x9\nadr x9, anchor\nldr w0, [x9, x8]',
     'another stack pointer': 'mov x10, sp\nadrp x8, v\nstr x8, [x10, #8]\nldr x9, [sp, #8]\nldr w0, [x9, :lo12:v]',
     'a pointer to a function': 'adr x1, completes\nadrp x9, v\nblr x1',
+    'a page from a function known by a pointer': 'blr x5 // fp_leaves\nldr w0, [x9, :lo12:v]',
     'swapped in memory': 'adr x8, v\nswp x8, x9, [x5]',
     'post-index': 'adrp x8, v-8\nadd x8, x8, :lo12:(v-8)\nldr x1, [x8], #8\nldr x0, [x8]',
 }
@@ -192,6 +193,7 @@ ADVERSARIAL = {
 EXTRA = {
     'completes': 'completes: ldr w0, [x9, :lo12:v]\nret\n',
     'makes': 'makes: adrp x9, v\nret\n',
+    'fp_leaves': 'leaves: adrp x9, v\nldr w1, [x9, :lo12:anchor]\nret\n.data\n.balign 8\nfp_leaves: .quad leaves\n.text\n',
     'beyond': 'beyond: ldr w0, [x0, #56]\nret\n',
     'lit': '.balign 8\nlit: .quad v - lit\n',
     'table': '.section .rodata.t,"a"\n.balign 4\ntable: .word ro - table, v - table, ro - table\n',

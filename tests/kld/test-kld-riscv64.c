@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* riscv64: what each relocation of an instruction does, and what it is turned into. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "kld-test.h"
@@ -51,6 +52,13 @@ instructions_are_relaxed(void **state)
 	unload(file);
 }
 
+static void
+padding_to_be_deleted_is_refused(void **state)
+{
+	(void)state;
+	assert_refused(module_path("padding"), ENOEXEC, "R_RISCV_ALIGN against `': 6 bytes of padding are too many");
+}
+
 /* Address space that is not used makes the next mapping, the library's, far away. */
 static int
 setup(void **state)
@@ -69,6 +77,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(instructions_are_right),
 		cmocka_unit_test(instructions_are_relaxed),
+		cmocka_unit_test(padding_to_be_deleted_is_refused),
 	};
 
 	return (cmocka_run_group_tests_name("kld-riscv64", tests, setup, kld_test_teardown));

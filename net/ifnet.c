@@ -27,6 +27,7 @@
 
 #include "ifnet.h"
 #include "inet_impl.h"
+#include "lwip/ethip6.h"
 #include "lwip/etharp.h"
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
@@ -270,11 +271,19 @@ if_output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 }
 
 static err_t
+if_output_ip6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
+{
+	(void)to;
+	return (if_output(netif, p));
+}
+
+static err_t
 if_netif_init_ip(struct netif *netif)
 {
 	netif->name[0] = 'i';
 	netif->name[1] = 'p';
 	netif->output = if_output_ip4;
+	netif->output_ip6 = if_output_ip6;
 	netif->chksum_flags = 0;
 	return (ERR_OK);
 }
@@ -285,9 +294,10 @@ if_netif_init(struct netif *netif)
 	netif->name[0] = 'e';
 	netif->name[1] = 'n';
 	netif->output = etharp_output;
+	netif->output_ip6 = ethip6_output;
 	netif->linkoutput = if_output;
 	netif->mtu = ETHER_MTU;
-	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
 	netif->chksum_flags = 0;
 	return (ERR_OK);
 }
@@ -329,7 +339,7 @@ if_attach(struct ifnet *ifp, unsigned mtu)
 	ifp->if_hdrlen = 0;
 	error = if_netif_add(ifp, if_netif_init_ip, ip_input);
 	if (error == 0)
-		ifp->if_netif.mtu = (u16_t)mtu;	/* netif_add() makes it 0 */
+		ifp->if_netif.mtu = ifp->if_netif.mtu6 = (u16_t)mtu;	/* netif_add() makes it 0 */
 	return (error);
 }
 

@@ -21,6 +21,7 @@ struct ifnet {
 	int if_link_state;
 	uint16_t if_txcsum;		/* NETIF_CHECKSUM_GEN_*: what lwIP fills in */
 	uint8_t if_prefixlen;
+	uint8_t if_prefixlen6[LWIP_IPV6_NUM_ADDRESSES];	/* 0: advertised */
 	uint8_t if_hdrlen;		/* of a frame, 14; 0: packets without frames */
 	char if_xname[IFNAMSIZ_UV];
 	uint64_t if_ipackets, if_ibytes, if_iqdrops, if_opackets, if_obytes, if_oqdrops;

@@ -14,10 +14,16 @@ void inet_timers_init(void);
 void inet_timers_stop(void);
 void inet_arp_timer_needed(void);
 void inet_reass_timer_needed(void);
+void inet_nd6_timer_needed(void);
+void inet_mld6_timer_needed(void);
+void inet_reass6_timer_needed(void);
 
-/* arp.c, reass.c: whether something in there ages. */
+/* arp.c, reass.c, nd6.c, mld6.c, reass6.c: whether something in there ages. */
 int inet_arp_busy(void);
 int inet_reass_busy(void);
+int inet_nd6_busy(void);
+int inet_mld6_busy(void);
+int inet_reass6_busy(void);
 
 /* ifnet.c: give back the packets that this stack holds; take in what was looped back. */
 void inet_packets_purge(void);
@@ -26,7 +32,8 @@ extern int inet_input_blank;	/* the packet that comes in right now has no checks
 void inet_loop_init(void);
 void inet_loop_poll(void);
 
-/* route.c: forget the routes over it. */
+/* route.c: whether this stack is a router; forget the routes over an interface. */
+int inet_forwarding(void);
 void inet_routes_detach(const struct ifnet *ifp);
 
 /* socket.c: the upcalls' callout; why connections are being aborted right now, or 0. */

@@ -131,7 +131,7 @@ checksums_fill(struct pbuf *p)
 
 		tcp->chksum = 0;
 		pbuf_remove_header(p, hlen);
-		tcp->chksum = ip_chksum_pseudo(p, IPPROTO_TCP, p->tot_len, (ip_addr_t *)&src, (ip_addr_t *)&dst);
+		tcp->chksum = inet_chksum_pseudo(p, IPPROTO_TCP, p->tot_len, &src, &dst);
 		pbuf_add_header_force(p, hlen);
 	} else if (whole && IPH_PROTO(ip) == IPPROTO_ICMP && p->len >= hlen + sizeof(struct icmp_echo_hdr)) {
 		struct icmp_echo_hdr *icmp = (struct icmp_echo_hdr *)(void *)l4;
@@ -216,6 +216,12 @@ route_insert(struct in_addr dst, unsigned prefixlen, struct in_addr gateway, str
 		TAILQ_INSERT_TAIL(&routes, rt, rt_le);
 	nroutes++;
 	return (0);
+}
+
+int
+inet_forwarding(void)
+{
+	return (forwarding);
 }
 
 int

@@ -217,21 +217,22 @@ socreate(int dom, struct socket **sop, int type, int proto)
 	struct socket *so;
 	struct tcp_pcb *pcb;
 
-	if (dom != AF_INET || !((type == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP)) ||
+	if ((dom != AF_INET && dom != AF_INET6) || !((type == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP)) ||
 	    (type == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP))))
 		return (-EPROTONOSUPPORT);
 	so = so_alloc();
 	if (so == NULL)
 		return (-ENOMEM);
+	so->so_v6 = dom == AF_INET6;
 	if (type == SOCK_DGRAM) {
-		if (so_udp_attach(so) != 0) {
+		if (so_udp_attach(so, so->so_v6) != 0) {
 			so_free(so);
 			return (-ENOMEM);
 		}
 		*sop = so;
 		return (0);
 	}
-	pcb = tcp_new();
+	pcb = tcp_new_ip_type(so->so_v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
 	if (pcb == NULL) {
 		so_free(so);
 		return (-ENOMEM);
@@ -242,14 +243,15 @@ socreate(int dom, struct socket **sop, int type, int proto)
 }
 
 static int
-so_islocal(ip4_addr_t ip)
+so_islocal(const ip_addr_t *ip)
 {
 	struct netif *netif;
 
-	if (ip4_addr_isany_val(ip))
+	if (ip_addr_isany(ip))
 		return (1);
 	NETIF_FOREACH (netif)
-		if (ip4_addr_cmp(&ip, netif_ip4_addr(netif)))
+		if (IP_IS_V6(ip) ? netif_get_ip6_addr_match(netif, ip_2_ip6(ip)) >= 0 :
+		    ip4_addr_cmp(ip_2_ip4(ip), netif_ip4_addr(netif)))
 			return (1);
 	return (0);
 }
@@ -259,31 +261,32 @@ so_islocal(ip4_addr_t ip)
  * before either listens, which is refused here.
  */
 static int
-so_isbound(const ip4_addr_t *ip, u16_t port)
+so_isbound(const ip_addr_t *ip, u16_t port)
 {
 	const struct tcp_pcb_listen *l;
 	const struct tcp_pcb *b;
 
 	for (l = tcp_listen_pcbs.listen_pcbs; l != NULL; l = l->next)
-		if (l->local_port == port && ip4_addr_cmp(&l->local_ip, ip))
+		if (l->local_port == port && ip_addr_cmp(&l->local_ip, ip))
 			return (1);
 	for (b = tcp_bound_pcbs; b != NULL; b = b->next)
-		if (b->local_port == port && ip4_addr_cmp(&b->local_ip, ip))
+		if (b->local_port == port && ip_addr_cmp(&b->local_ip, ip))
 			return (1);
 	return (0);
 }
 
 int
-sobind(struct socket *so, const struct sockaddr_in *sin)
+sobind(struct socket *so, so_addr_t addr)
 {
-	ip4_addr_t ip = { .addr = sin->sin_addr.s_addr };
-	u16_t port = ntohs(sin->sin_port);
+	ip_addr_t ip;
+	u16_t port;
+	int error = so_addr_in(so->so_v6, addr, &ip, &port);
 
-	if (sin->sin_family != AF_INET)
-		return (-EAFNOSUPPORT);
+	if (error != 0)
+		return (error);
 	if (so->so_udp == NULL && (so->so_pcb == NULL || so->so_pcb->state != CLOSED || so->so_pcb->local_port != 0))
 		return (-EINVAL);
-	if (!so_islocal(ip))
+	if (!so_islocal(&ip))
 		return (-EADDRNOTAVAIL);
 	if (so->so_udp != NULL)
 		return (so_udp_bind(so, &ip, port));
@@ -308,6 +311,7 @@ so_tcp_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	if (so == NULL)
 		return (ERR_MEM);	/* lwIP aborts it */
 	so->so_flags = SS_CONNECTED;
+	so->so_v6 = head->so_v6;
 	so_pcb_attach(so, pcb);
 	/* It counts against the backlog until it is accepted. */
 	tcp_backlog_delayed(pcb);
@@ -326,7 +330,7 @@ solisten(struct socket *so, int backlog)
 	if (pcb == NULL || pcb->state != CLOSED)
 		return (-EINVAL);
 	if (pcb->local_port == 0)
-		err = tcp_bind(pcb, IP4_ADDR_ANY, 0);
+		err = tcp_bind(pcb, so->so_v6 ? IP6_ADDR_ANY : IP4_ADDR_ANY, 0);
 	if (err != ERR_OK)
 		return (so_errno(err));
 	backlog = backlog < 1 ? 1 : backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;
@@ -344,7 +348,7 @@ solisten(struct socket *so, int backlog)
 }
 
 int
-soaccept(struct socket *so, struct socket **connp, struct sockaddr_in *peer)
+soaccept(struct socket *so, struct socket **connp, so_name_t peer)
 {
 	struct socket *conn = TAILQ_FIRST(&so->so_queue);
 
@@ -356,8 +360,8 @@ soaccept(struct socket *so, struct socket **connp, struct sockaddr_in *peer)
 	conn->so_head = NULL;
 	if (conn->so_pcb != NULL)
 		tcp_backlog_accepted(conn->so_pcb);
-	if (peer != NULL && sogetpeername(conn, peer) != 0)
-		memset(peer, 0, sizeof(*peer));
+	if (peer.sa != NULL && sogetpeername(conn, peer) != 0)
+		memset(peer.sa, 0, so->so_v6 ? sizeof(*peer.sin6) : sizeof(*peer.sin));
 	*connp = conn;
 	return (0);
 }
@@ -377,20 +381,22 @@ so_tcp_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 }
 
 int
-soconnect(struct socket *so, const struct sockaddr_in *sin)
+soconnect(struct socket *so, so_addr_t addr)
 {
-	ip4_addr_t ip = { .addr = sin->sin_addr.s_addr };
+	ip_addr_t ip;
+	u16_t port;
 	err_t err;
+	int error = so_addr_in(so->so_v6, addr, &ip, &port);
 
-	if (sin->sin_family != AF_INET)
-		return (-EAFNOSUPPORT);
+	if (error != 0)
+		return (error);
 	if (so->so_udp != NULL)
-		return (so_udp_connect(so, &ip, ntohs(sin->sin_port)));
+		return (so_udp_connect(so, &ip, port));
 	if (so->so_pcb == NULL || so->so_pcb->state != CLOSED)
 		return (so->so_flags & SS_CONNECTING ? -EALREADY : -EISCONN);
-	if (ip4_addr_isany_val(ip) || sin->sin_port == 0)
+	if (ip_addr_isany(&ip) || port == 0)
 		return (-EADDRNOTAVAIL);
-	err = tcp_connect(so->so_pcb, &ip, ntohs(sin->sin_port), so_tcp_connected);
+	err = tcp_connect(so->so_pcb, &ip, port, so_tcp_connected);
 	if (err == ERR_OK)
 		so->so_flags |= SS_CONNECTING;
 	return (so_errno(err));

@@ -9,6 +9,11 @@
 #include "lwip/tcp.h"
 
 struct dgram;
+
+/* socket_addr.c: an address as lwIP has it; 0, -EAFNOSUPPORT if it is not of the family.  And back. */
+int so_addr_in(int v6, so_addr_t addr, ip_addr_t *ip, uint16_t *port);
+void so_addr_out(const ip_addr_t *ip, uint16_t port, so_name_t name);
+
 struct udp_pcb;
 
 enum {
@@ -26,6 +31,7 @@ struct socket {
 	so_upcall_t *so_upcall;
 	void *so_upcallarg;
 	unsigned so_flags;
+	int so_v6;			/* AF_INET6 */
 	int so_error;			/* a positive errno: why it is dead */
 
 	/* Received and not consumed: pbufs of one piece each, by their `next`. */
@@ -51,11 +57,11 @@ err_t so_tcp_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
 
 /* socket_udp.c: a datagram socket's pcb, and what the functions of all sockets do with it. */
-int so_udp_attach(struct socket *so);
+int so_udp_attach(struct socket *so, int v6);
 void so_udp_detach(struct socket *so);
 int so_udp_bind(struct socket *so, const ip_addr_t *ip, uint16_t port);
 int so_udp_connect(struct socket *so, const ip_addr_t *ip, uint16_t port);
-int so_udp_name(const struct socket *so, int local, struct sockaddr_in *sin);
+int so_udp_name(const struct socket *so, int local, so_name_t name);
 
 /* Let go of what was received. */
 void so_rcvfree(struct socket *so);

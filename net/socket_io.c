@@ -235,34 +235,31 @@ soerror(const struct socket *so)
 }
 
 static int
-so_name(const struct socket *so, int local, struct sockaddr_in *sin)
+so_name(const struct socket *so, int local, so_name_t name)
 {
 	ip_addr_t ip;
 	u16_t port;
 
 	if (so->so_udp != NULL)
-		return (so_udp_name(so, local, sin));
+		return (so_udp_name(so, local, name));
 	/* The beginning of a tcp_pcb_listen is the same; it has no peer. */
 	if (so->so_pcb == NULL || (!local && (so->so_flags & SS_LISTENING) != 0))
 		return (-ENOTCONN);
 	tcp_tcp_get_tcp_addrinfo(so->so_pcb, local, &ip, &port);
 	if (!local && port == 0)
 		return (-ENOTCONN);
-	memset(sin, 0, sizeof(*sin));
-	sin->sin_family = AF_INET;
-	sin->sin_addr.s_addr = ip4_addr_get_u32(&ip);
-	sin->sin_port = htons(port);
+	so_addr_out(&ip, port, name);
 	return (0);
 }
 
 int
-sogetsockname(const struct socket *so, struct sockaddr_in *sin)
+sogetsockname(const struct socket *so, so_name_t name)
 {
-	return (so_name(so, 1, sin));
+	return (so_name(so, 1, name));
 }
 
 int
-sogetpeername(const struct socket *so, struct sockaddr_in *sin)
+sogetpeername(const struct socket *so, so_name_t name)
 {
-	return (so_name(so, 0, sin));
+	return (so_name(so, 0, name));
 }

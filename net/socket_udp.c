@@ -20,7 +20,8 @@
 struct dgram {
 	STAILQ_ENTRY(dgram) d_le;
 	struct pbuf *d_bytes;
-	struct sockaddr_in d_from;
+	ip_addr_t d_from;
+	u16_t d_port;
 };
 
 static void
@@ -36,8 +37,8 @@ so_udp_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *add
 		return;
 	}
 	d->d_bytes = p;
-	d->d_from = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
-	d->d_from.sin_addr.s_addr = ip4_addr_get_u32(ip_2_ip4(addr));
+	d->d_from = *addr;
+	d->d_port = port;
 	STAILQ_INSERT_TAIL(&so->so_dgramq, d, d_le);
 	so->so_dgrams++;
 	so->so_dgrambytes += p->tot_len;
@@ -57,9 +58,9 @@ so_udp_drop(struct socket *so)
 }
 
 int
-so_udp_attach(struct socket *so)
+so_udp_attach(struct socket *so, int v6)
 {
-	so->so_udp = udp_new();
+	so->so_udp = udp_new_ip_type(v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
 	if (so->so_udp == NULL)
 		return (-ENOMEM);
 	STAILQ_INIT(&so->so_dgramq);
@@ -91,17 +92,18 @@ so_udp_connect(struct socket *so, const ip_addr_t *ip, uint16_t port)
 }
 
 ssize_t
-sosendto(struct socket *so, const void *buf, size_t len, const struct sockaddr_in *to)
+sosendto(struct socket *so, const void *buf, size_t len, so_addr_t to)
 {
 	struct pbuf *p;
 	ip_addr_t ip;
+	u16_t port = 0;
 	err_t err;
 
 	if (so->so_udp == NULL)
 		return (-EOPNOTSUPP);
-	if (to != NULL && to->sin_family != AF_INET)
+	if (to.sa != NULL && so_addr_in(so->so_v6, to, &ip, &port) != 0)
 		return (-EAFNOSUPPORT);
-	if (to == NULL && (so->so_udp->flags & UDP_FLAGS_CONNECTED) == 0)
+	if (to.sa == NULL && (so->so_udp->flags & UDP_FLAGS_CONNECTED) == 0)
 		return (-EDESTADDRREQ);
 	if (len > DATAGRAM_MAX)
 		return (-EMSGSIZE);
@@ -109,17 +111,16 @@ sosendto(struct socket *so, const void *buf, size_t len, const struct sockaddr_i
 	if (p == NULL)
 		return (-ENOBUFS);
 	memcpy(p->payload, buf, len);
-	if (to != NULL) {
-		ip_addr_set_ip4_u32(&ip, to->sin_addr.s_addr);
-		err = udp_sendto(so->so_udp, p, &ip, ntohs(to->sin_port));
-	} else
+	if (to.sa != NULL)
+		err = udp_sendto(so->so_udp, p, &ip, port);
+	else
 		err = udp_send(so->so_udp, p);
 	pbuf_free(p);
 	return (err == ERR_OK ? (ssize_t)len : so_errno(err));
 }
 
 ssize_t
-soreceivefrom(struct socket *so, void *buf, size_t len, struct sockaddr_in *from)
+soreceivefrom(struct socket *so, void *buf, size_t len, so_name_t from)
 {
 	const struct dgram *d;
 	size_t n;
@@ -131,22 +132,19 @@ soreceivefrom(struct socket *so, void *buf, size_t len, struct sockaddr_in *from
 		return (-EAGAIN);
 	n = d->d_bytes->tot_len < len ? d->d_bytes->tot_len : len;
 	pbuf_copy_partial(d->d_bytes, buf, (u16_t)n, 0);
-	if (from != NULL)
-		*from = d->d_from;
+	if (from.sa != NULL)
+		so_addr_out(&d->d_from, d->d_port, from);
 	so_udp_drop(so);
 	return ((ssize_t)n);
 }
 
 int
-so_udp_name(const struct socket *so, int local, struct sockaddr_in *sin)
+so_udp_name(const struct socket *so, int local, so_name_t name)
 {
 	const struct udp_pcb *pcb = so->so_udp;
 
 	if (!local && (pcb->flags & UDP_FLAGS_CONNECTED) == 0)
 		return (-ENOTCONN);
-	memset(sin, 0, sizeof(*sin));
-	sin->sin_family = AF_INET;
-	sin->sin_addr.s_addr = ip4_addr_get_u32(ip_2_ip4(local ? &pcb->local_ip : &pcb->remote_ip));
-	sin->sin_port = htons(local ? pcb->local_port : pcb->remote_port);
+	so_addr_out(local ? &pcb->local_ip : &pcb->remote_ip, local ? pcb->local_port : pcb->remote_port, name);
 	return (0);
 }

@@ -2,11 +2,11 @@
 /*
  * lwIP's cyclic timers, only while they have something to do.
  *
- * lwIP would run three for ever: TCP's every 250 ms, ARP's and reassembly's every second; in ten thousand idle
- * stacks that is 60,000 visits a second for nothing.  Here each is a callout that starts when its table gets its
+ * lwIP would run six for ever: TCP's every 250 ms, MLD's every 100 ms, those of ARP, ND and reassembly every second; in
+ * ten thousand idle stacks that is 180,000 visits a second for nothing.  Here each is a callout that starts when its table gets its
  * first entry and is not set again when it finds the table empty, so an idle stack has none pending.
  *
- * The tables count ticks, so a timer that runs late has to catch up.  ARP and reassembly age by all the ticks that
+ * The tables count ticks, so a timer that runs late has to catch up.  The others age by all the ticks that
  * passed.  TCP catches up by one at most: its ticks mean "no acknowledgement came meanwhile", and while
  * the worker did not run (a stopped process, a long load of a module) none could have come; forty of them in a row
  * would retransmit everything several times and give connections up.
@@ -14,6 +14,9 @@
 #include <uvnet/callout.h>
 
 #include "lwip/etharp.h"
+#include "lwip/ip6_frag.h"
+#include "lwip/mld6.h"
+#include "lwip/nd6.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/netif.h"
 #include "lwip/priv/tcp_priv.h"
@@ -28,7 +31,8 @@ struct cyclic {
 	int64_t due;			/* the time of the tick that it waits for */
 };
 
-static struct cyclic tcp_timer_cyclic, arp_timer_cyclic, reass_timer_cyclic;
+static struct cyclic tcp_timer_cyclic, arp_timer_cyclic, reass_timer_cyclic, nd6_timer_cyclic, mld6_timer_cyclic,
+    reass6_timer_cyclic;
 static struct callout loop_callout;
 
 static void
@@ -123,6 +127,64 @@ inet_reass_timer_needed(void)
 	cyclic_start(&reass_timer_cyclic, IP_TMR_INTERVAL * MS, reass_timer_fire);
 }
 
+/* ---- IPv6: neighbours, multicast listeners, reassembly ---- */
+
+static void
+nd6_timer_fire(void *arg)
+{
+	int64_t n = cyclic_ticks(&nd6_timer_cyclic, ND6_TMR_INTERVAL * MS);
+
+	(void)arg;
+	while (n-- > 0 && inet_nd6_busy())
+		nd6_tmr();
+	if (inet_nd6_busy())
+		cyclic_again(&nd6_timer_cyclic, nd6_timer_fire);
+}
+
+void
+inet_nd6_timer_needed(void)
+{
+	if (!callout_pending(&nd6_timer_cyclic.callout) && inet_nd6_busy())
+		cyclic_start(&nd6_timer_cyclic, ND6_TMR_INTERVAL * MS, nd6_timer_fire);
+}
+
+static void
+mld6_timer_fire(void *arg)
+{
+	int64_t n = cyclic_ticks(&mld6_timer_cyclic, MLD6_TMR_INTERVAL * MS);
+
+	(void)arg;
+	while (n-- > 0 && inet_mld6_busy())
+		mld6_tmr();
+	if (inet_mld6_busy())
+		cyclic_again(&mld6_timer_cyclic, mld6_timer_fire);
+}
+
+void
+inet_mld6_timer_needed(void)
+{
+	if (!callout_pending(&mld6_timer_cyclic.callout) && inet_mld6_busy())
+		cyclic_start(&mld6_timer_cyclic, MLD6_TMR_INTERVAL * MS, mld6_timer_fire);
+}
+
+static void
+reass6_timer_fire(void *arg)
+{
+	int64_t n = cyclic_ticks(&reass6_timer_cyclic, IP6_REASS_TMR_INTERVAL * MS);
+
+	(void)arg;
+	while (n-- > 0 && inet_reass6_busy())
+		ip6_reass_tmr();
+	if (inet_reass6_busy())
+		cyclic_again(&reass6_timer_cyclic, reass6_timer_fire);
+}
+
+void
+inet_reass6_timer_needed(void)
+{
+	cyclic_start(&reass6_timer_cyclic, IP6_REASS_TMR_INTERVAL * MS, reass6_timer_fire);
+}
+
 /* ---- What a stack sends to itself: taken in in the next round, since tcp_input() cannot be entered twice ---- */
 
 static void
@@ -162,6 +224,9 @@ inet_timers_init(void)
 	callout_init(&tcp_timer_cyclic.callout, 1);
 	callout_init(&arp_timer_cyclic.callout, 1);
 	callout_init(&reass_timer_cyclic.callout, 1);
+	callout_init(&nd6_timer_cyclic.callout, 1);
+	callout_init(&mld6_timer_cyclic.callout, 1);
+	callout_init(&reass6_timer_cyclic.callout, 1);
 	callout_init(&loop_callout, 1);
 }
 
@@ -172,5 +237,8 @@ inet_timers_stop(void)
 	callout_stop(&tcp_timer_cyclic.callout);
 	callout_stop(&arp_timer_cyclic.callout);
 	callout_stop(&reass_timer_cyclic.callout);
+	callout_stop(&nd6_timer_cyclic.callout);
+	callout_stop(&mld6_timer_cyclic.callout);
+	callout_stop(&reass6_timer_cyclic.callout);
 	callout_stop(&loop_callout);
 }

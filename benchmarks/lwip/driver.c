@@ -52,6 +52,52 @@ inet_panic(const char *what, const char *file, int line)
 	abort();
 }
 
+/* Routes and forwarding as lwIP has them without net/route.c. */
+struct netif *
+inet_route(const struct ip4_addr *to)
+{
+	(void)to;
+	return (NULL);
+}
+
+const struct ip4_addr *
+inet_gateway(struct netif *netif, const struct ip4_addr *to)
+{
+	(void)netif;
+	(void)to;
+	return (NULL);
+}
+
+int
+inet_canforward(struct pbuf *p)
+{
+	(void)p;
+	return (0);
+}
+
+struct netif *
+inet6_route(const struct ip6_addr *to)
+{
+	(void)to;
+	return (NULL);
+}
+
+const struct ip6_addr *
+inet6_gateway(struct netif *netif, const struct ip6_addr *to)
+{
+	(void)netif;
+	(void)to;
+	return (NULL);
+}
+
+int
+inet6_input(struct pbuf *p, struct netif *inp)
+{
+	(void)p;
+	(void)inp;
+	return (0);
+}
+
 u32_t
 sys_now(void)
 {

@@ -81,6 +81,29 @@ void if_setchecksums(struct ifnet *ifp, int on);
 /* An IPv4 address with its prefix's length; one an interface (-EEXIST).  -EADDRINUSE in this stack, -EINVAL. */
 int if_addaddr(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
 
+/*
+ * IPv6.  An address with its prefix's length, at most two an interface (-ENOSPC); the first brings the link-local one, where
+ * there are frames.  IN6_IFF_NODAD: it is known to be nobody else's, and valid at once; else it is tentative until
+ * duplicate address detection is through (RFC 4862), a second or two.  -EADDRINUSE, -EINVAL.
+ *
+ * if_acceptrtadv(): take addresses and routers from router advertisements (FreeBSD's accept_rtadv); others are ignored.
+ * -EINVAL where there are no frames.
+ */
+#define IN6_IFF_TENTATIVE 0x02
+#define IN6_IFF_DUPLICATED 0x04
+#define IN6_IFF_DEPRECATED 0x10
+#define IN6_IFF_NODAD 0x20
+int if_addaddr6(struct ifnet *ifp, const struct in6_addr *addr, unsigned prefixlen, int flags);
+int if_acceptrtadv(struct ifnet *ifp);
+
+/* The address of that number, from 0; -ENOENT: no more. */
+struct if_addr6 {
+	struct in6_addr addr;
+	unsigned prefixlen;
+	int flags;		/* IN6_IFF_* */
+};
+int if_getaddr6(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr);
+
 /* Interfaces of the current stack by name; all, in the order of their making: if_next(NULL) is the first. */
 struct ifnet *ifunit(const char *name);
 struct ifnet *if_next(const struct ifnet *ifp);
@@ -144,6 +167,21 @@ int if_clone_destroy(struct ifnet *ifp);
 struct socket;
 
 /*
+ * An address of a socket's family: a struct sockaddr_in, or sockaddr_in6 (with sin6_scope_id for a link-local one).  The
+ * compiler takes a pointer to either.  What is written through a so_name_t is the socket's family's.
+ */
+typedef union {
+	const struct sockaddr_in *sin;
+	const struct sockaddr_in6 *sin6;
+	const struct sockaddr *sa;
+} so_addr_t __attribute__((transparent_union));
+typedef union {
+	struct sockaddr_in *sin;
+	struct sockaddr_in6 *sin6;
+	struct sockaddr *sa;
+} so_name_t __attribute__((transparent_union));
+
+/*
  * Something changed on the socket: look at sostate().  In the worker's next round, with curvnet set, from no so*
  * function: it may do anything with this and other sockets, closing included.  One upcall stands for all that
  * happened since the last.  Room to send is worth one when a good part of the buffer is free after it was nearly
@@ -152,7 +190,7 @@ struct socket;
 typedef void so_upcall_t(struct socket *so, void *arg);
 
 /*
- * A TCP socket: dom AF_INET, type SOCK_STREAM, proto 0 or IPPROTO_TCP; or a UDP socket: SOCK_DGRAM, 0 or IPPROTO_UDP.
+ * A TCP socket: dom AF_INET or AF_INET6 (which is IPv6 only), type SOCK_STREAM, proto 0 or IPPROTO_TCP; or a UDP socket: SOCK_DGRAM, 0 or IPPROTO_UDP.
  * -EPROTONOSUPPORT, -ENOMEM.
  */
 int socreate(int dom, struct socket **so, int type, int proto);
@@ -160,15 +198,15 @@ int socreate(int dom, struct socket **so, int type, int proto);
 /* Whom to call, NULL for nobody.  What has happened before is reported, too. */
 void soupcall_set(struct socket *so, so_upcall_t *upcall, void *arg);
 
-/* INADDR_ANY and port 0 as usual.  -EADDRINUSE, -EADDRNOTAVAIL. */
-int sobind(struct socket *so, const struct sockaddr_in *sin);
+/* INADDR_ANY and port 0 as usual.  -EADDRINUSE, -EADDRNOTAVAIL; -EAFNOSUPPORT, here and below: of another family. */
+int sobind(struct socket *so, so_addr_t addr);
 
 /* Listen; soaccept() hands out connections one by one, -EAGAIN when there is none. */
 int solisten(struct socket *so, int backlog);
-int soaccept(struct socket *so, struct socket **conn, struct sockaddr_in *peer);
+int soaccept(struct socket *so, struct socket **conn, so_name_t peer);
 
 /* Begin to connect: 0 and SO_CONNECTED later, or sostate() SO_DEAD with soerror(). */
-int soconnect(struct socket *so, const struct sockaddr_in *sin);
+int soconnect(struct socket *so, so_addr_t addr);
 
 /*
  * Copy in as much as fits the send buffer and send what the windows allow: bytes taken, or -EAGAIN (an upcall comes
@@ -191,8 +229,8 @@ ssize_t soreceive(struct socket *so, void *buf, size_t len);
  * -EDESTADDRREQ.  soreceivefrom() takes out the next one whole, cut to `len`; `from` may be NULL; -EAGAIN: none waits.
  * At most 256 datagrams and 256 KiB wait in a socket, what comes beyond is lost.  -EOPNOTSUPP: not a UDP socket.
  */
-ssize_t sosendto(struct socket *so, const void *buf, size_t len, const struct sockaddr_in *to);
-ssize_t soreceivefrom(struct socket *so, void *buf, size_t len, struct sockaddr_in *from);
+ssize_t sosendto(struct socket *so, const void *buf, size_t len, so_addr_t to);
+ssize_t soreceivefrom(struct socket *so, void *buf, size_t len, so_name_t from);
 
 /* No more will be sent (a FIN after what is buffered). */
 int soshutdown(struct socket *so);
@@ -215,8 +253,8 @@ enum so_state {
 unsigned sostate(const struct socket *so);
 int soerror(const struct socket *so);		/* -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -ENETDOWN; 0: none */
 size_t sospace(const struct socket *so);	/* bytes that sosend() would take now */
-int sogetsockname(const struct socket *so, struct sockaddr_in *sin);
-int sogetpeername(const struct socket *so, struct sockaddr_in *sin);
+int sogetsockname(const struct socket *so, so_name_t name);
+int sogetpeername(const struct socket *so, so_name_t name);
 
 /* ---- The host's view: the same functions, by one symbol ---- */
 
@@ -233,6 +271,9 @@ struct inet_kpi {
 	void (*if_setchecksums)(struct ifnet *ifp, int on);
 	void (*if_link_state_change)(struct ifnet *ifp, int link_state);
 	int (*if_addaddr)(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen);
+	int (*if_addaddr6)(struct ifnet *ifp, const struct in6_addr *addr, unsigned prefixlen, int flags);
+	int (*if_acceptrtadv)(struct ifnet *ifp);
+	int (*if_getaddr6)(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr);
 	void (*ip_setforwarding)(int on);
 	int (*rt_add)(struct in_addr dst, unsigned prefixlen, struct in_addr gateway);
 	int (*rt_addif)(struct in_addr dst, unsigned prefixlen, struct ifnet *ifp);
@@ -242,24 +283,24 @@ struct inet_kpi {
 	int (*if_clone_destroy)(struct ifnet *ifp);
 	int (*socreate)(int dom, struct socket **so, int type, int proto);
 	void (*soupcall_set)(struct socket *so, so_upcall_t *upcall, void *arg);
-	int (*sobind)(struct socket *so, const struct sockaddr_in *sin);
+	int (*sobind)(struct socket *so, so_addr_t addr);
 	int (*solisten)(struct socket *so, int backlog);
-	int (*soaccept)(struct socket *so, struct socket **conn, struct sockaddr_in *peer);
-	int (*soconnect)(struct socket *so, const struct sockaddr_in *sin);
+	int (*soaccept)(struct socket *so, struct socket **conn, so_name_t peer);
+	int (*soconnect)(struct socket *so, so_addr_t addr);
 	ssize_t (*sosend)(struct socket *so, const void *buf, size_t len);
-	ssize_t (*sosendto)(struct socket *so, const void *buf, size_t len, const struct sockaddr_in *to);
+	ssize_t (*sosendto)(struct socket *so, const void *buf, size_t len, so_addr_t to);
 	int (*sopeek)(struct socket *so, struct iovec *iov, int niov);
 	void (*soconsume)(struct socket *so, size_t len);
 	ssize_t (*soreceive)(struct socket *so, void *buf, size_t len);
-	ssize_t (*soreceivefrom)(struct socket *so, void *buf, size_t len, struct sockaddr_in *from);
+	ssize_t (*soreceivefrom)(struct socket *so, void *buf, size_t len, so_name_t from);
 	int (*soshutdown)(struct socket *so);
 	void (*soclose)(struct socket *so);
 	void (*soabort)(struct socket *so);
 	unsigned (*sostate)(const struct socket *so);
 	int (*soerror)(const struct socket *so);
 	size_t (*sospace)(const struct socket *so);
-	int (*sogetsockname)(const struct socket *so, struct sockaddr_in *sin);
-	int (*sogetpeername)(const struct socket *so, struct sockaddr_in *sin);
+	int (*sogetsockname)(const struct socket *so, so_name_t name);
+	int (*sogetpeername)(const struct socket *so, so_name_t name);
 };
 extern const struct inet_kpi inet_kpi;
 

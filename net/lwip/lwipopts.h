@@ -50,6 +50,15 @@
  */
 #define LWIP_NETIF_LOOPBACK_MULTITHREADING 1
 
+/* ---- IPv6 ---- */
+
+#define LWIP_IPV6 1
+#define LWIP_IPV6_FORWARD 1		/* where a stack is told to: inet6_input(), net/route6.c */
+#define IPV6_FRAG_COPYHEADER 1		/* lwIP's note of a fragment does not fit its header where pointers have 64 bits */
+#define LWIP_HOOK_IP6_INPUT(p, inp) inet6_input(p, inp)
+#define LWIP_HOOK_IP6_ROUTE(src, dest) inet6_route(dest)
+#define LWIP_HOOK_ND6_GET_GW(netif, dest) inet6_gateway(netif, dest)
+
 /* An interface whose packets never leave the process needs no checksums; others do. */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 

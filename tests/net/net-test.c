@@ -263,25 +263,30 @@ stream_upcall(struct socket *so, void *arg)
 	stream_pump(s);
 }
 
-static struct sockaddr_in
+/* Of the family that the text is. */
+static struct sockaddr_in6
 address(const char *addr, uint16_t port)
 {
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
 
+	if (inet_pton(AF_INET6, addr, &sin6.sin6_addr) == 1)
+		return (sin6);
 	inet_pton(AF_INET, addr, &sin.sin_addr);
-	return (sin);
+	memcpy(&sin6, &sin, sizeof(sin));
+	return (sin6);
 }
 
 void
 stream_connect(struct stream *s, const struct end *from, const char *to, uint16_t port)
 {
-	const struct sockaddr_in sin = address(to, port);
+	const struct sockaddr_in6 sa = address(to, port);
 
 	s->v = from->v;
 	CURVNET_SET(s->v);
-	assert_int_equal(inet->socreate(AF_INET, &s->so, SOCK_STREAM, 0), 0);
+	assert_int_equal(inet->socreate(sa.sin6_family, &s->so, SOCK_STREAM, 0), 0);
 	inet->soupcall_set(s->so, stream_upcall, s);
-	assert_int_equal(inet->soconnect(s->so, &sin), 0);
+	assert_int_equal(inet->soconnect(s->so, &sa), 0);
 	CURVNET_RESTORE();
 }
 
@@ -316,10 +321,10 @@ static void
 listener_upcall(struct socket *so, void *arg)
 {
 	struct listener *l = arg;
-	struct sockaddr_in peer;
+	struct sockaddr_in6 peer;
 
 	while (inet->soaccept(so, &l->conn.so, &peer) == 0) {
-		assert_int_equal(peer.sin_family, AF_INET);
+		assert_true(peer.sin6_family == AF_INET || peer.sin6_family == AF_INET6);
 		l->accepted++;
 		l->conn.v = curvnet;
 		inet->soupcall_set(l->conn.so, stream_upcall, &l->conn);
@@ -329,12 +334,12 @@ listener_upcall(struct socket *so, void *arg)
 void
 listener_open(struct listener *l, const struct end *at, const char *addr, uint16_t port)
 {
-	const struct sockaddr_in sin = address(addr, port);
+	const struct sockaddr_in6 sa = address(addr, port);
 
 	l->v = at->v;
 	CURVNET_SET(l->v);
-	assert_int_equal(inet->socreate(AF_INET, &l->so, SOCK_STREAM, 0), 0);
-	assert_int_equal(inet->sobind(l->so, &sin), 0);
+	assert_int_equal(inet->socreate(sa.sin6_family, &l->so, SOCK_STREAM, 0), 0);
+	assert_int_equal(inet->sobind(l->so, &sa), 0);
 	assert_int_equal(inet->solisten(l->so, 16), 0);
 	inet->soupcall_set(l->so, listener_upcall, l);
 	CURVNET_RESTORE();

@@ -14,16 +14,20 @@
 #include <sys/time.h>
 
 struct ip4_addr;
+struct ip6_addr;
 struct netif;
 struct pbuf;
 
-/* These are net/random.c's, net/timer.c's, net/inet.c's and net/route.c's; vnet_* are uvnet/vnet.h's. */
+/* These are net/random.c's, net/timer.c's, net/inet.c's, net/route.c's and net/route6.c's; vnet_* are uvnet/vnet.h's. */
 uint32_t inet_random(void);
 signed char inet_poll_later(struct netif *netif);
 void inet_panic(const char *what, const char *file, int line) __attribute__((noreturn, cold));
 struct netif *inet_route(const struct ip4_addr *to);
 const struct ip4_addr *inet_gateway(struct netif *netif, const struct ip4_addr *to);
 int inet_canforward(struct pbuf *p);
+struct netif *inet6_route(const struct ip6_addr *to);
+const struct ip6_addr *inet6_gateway(struct netif *netif, const struct ip6_addr *to);
+int inet6_input(struct pbuf *p, struct netif *inp);
 void *vnet_malloc(size_t size);
 void *vnet_calloc(size_t number, size_t size);
 void vnet_free(void *ptr);

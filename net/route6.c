@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * IPv6: addresses of interfaces, and where packets go.  As net/route.c for IPv4.
+ *
+ * lwIP takes every prefix for a /64.  Here an address has the length that it was given: lwIP is told that no address
+ * has a network of its own (a lifetime that is infinite, not "static"), and asks by its hooks which interface leads to
+ * a destination (inet6_route()) and which neighbour there (inet6_gateway(), which is the destination itself on a
+ * connected network).  Prefixes and routers that were advertised stay lwIP's: they count where no route here does.
+ *
+ * Forwarding is on or off as for IPv4 (ip_setforwarding()).  lwIP forwards whatever is not for this stack, so what may not
+ * pass is eaten before it looks.
+ */
+#include <errno.h>
+#include <string.h>
+#include <uvnet/net.h>
+#include <uvnet/vnet.h>
+
+#include "ifnet.h"
+#include "inet_impl.h"
+#include "lwip/inet_chksum.h"
+#include "lwip/ip6.h"
+#include "lwip/nd6.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/prot/udp.h"
+
+#define CSUM_GEN 0x00ff		/* lwIP's NETIF_CHECKSUM_GEN_* */
+#define MATCH_NONE (-1)
+
+/* How many of the first bits of both are the same, at most `max`. */
+static int
+prefix_same(const ip6_addr_t *a, const ip6_addr_t *b, int max)
+{
+	int n = 0;
+
+	for (int i = 0; i < 4 && n < max; i++, n += 32)
+		if (a->addr[i] != b->addr[i]) {
+			n += __builtin_clz(lwip_ntohl(a->addr[i] ^ b->addr[i]));
+			break;
+		}
+	return (n < max ? n : max);
+}
+
+/* The longest prefix of the interface's addresses that has `to` in it, or MATCH_NONE. */
+static int
+netif_match(const struct netif *netif, const ip6_addr_t *to)
+{
+	const struct ifnet *ifp = netif->state;
+	int best = MATCH_NONE;
+
+	if (ifp == NULL)	/* lwIP's loopback */
+		return (best);
+	for (int i = 1; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+		const int len = ifp->if_prefixlen6[i];
+
+		if (len > best && ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
+		    prefix_same(to, netif_ip6_addr(netif, i), len) == len)
+			best = len;
+	}
+	return (best);
+}
+
+/* ---- lwIP's hooks ---- */
+
+struct netif *
+inet6_route(const ip6_addr_t *to)
+{
+	struct netif *netif, *found = NULL;
+	int best = MATCH_NONE, len;
+
+	NETIF_FOREACH(netif) {
+		if (!netif_is_up(netif) || !netif_is_link_up(netif))
+			continue;
+		len = netif_match(netif, to);
+		if (len > best) {
+			best = len;
+			found = netif;
+		}
+	}
+	return (found);
+}
+
+const ip6_addr_t *
+inet6_gateway(struct netif *netif, const ip6_addr_t *to)
+{
+	return (netif_match(netif, to) != MATCH_NONE ? to : NULL);
+}
+
+static int
+is_ours(const struct netif *netif, const ip6_addr_p_t *to)
+{
+	for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
+		if (ip6_addr_isvalid(netif_ip6_addr_state(netif, i)) &&
+		    memcmp(netif_ip6_addr(netif, i)->addr, to->addr, sizeof(to->addr)) == 0)
+			return (1);
+	return (0);
+}
+
+/* The transport's checksum, which was left out, of a packet without extension headers. */
+static void
+checksum6_fill(struct pbuf *p)
+{
+	struct ip6_hdr *ip = p->payload;
+	ip6_addr_t src, dst;
+	u16_t *sum;
+
+	if (IP6H_NEXTH(ip) == IP6_NEXTH_TCP && p->len >= IP6_HLEN + TCP_HLEN)
+		sum = (u16_t *)(void *)((u8_t *)p->payload + IP6_HLEN + offsetof(struct tcp_hdr, chksum));
+	else if (IP6H_NEXTH(ip) == IP6_NEXTH_UDP && p->len >= IP6_HLEN + UDP_HLEN)
+		sum = (u16_t *)(void *)((u8_t *)p->payload + IP6_HLEN + offsetof(struct udp_hdr, chksum));
+	else if (IP6H_NEXTH(ip) == IP6_NEXTH_ICMP6 && p->len >= IP6_HLEN + 4)
+		sum = (u16_t *)(void *)((u8_t *)p->payload + IP6_HLEN + 2);
+	else
+		return;
+	ip6_addr_copy_from_packed(src, ip->src);
+	ip6_addr_copy_from_packed(dst, ip->dest);
+	*sum = 0;
+	pbuf_remove_header(p, IP6_HLEN);
+	*sum = ip6_chksum_pseudo(p, IP6H_NEXTH(ip), p->tot_len, &src, &dst);
+	if (*sum == 0 && IP6H_NEXTH(ip) == IP6_NEXTH_UDP)
+		*sum = 0xffff;
+	pbuf_add_header_force(p, IP6_HLEN);
+}
+
+/* A packet came in.  1: it is not for us and may not pass, and is gone; 0: as lwIP thinks. */
+int
+inet6_input(struct pbuf *p, struct netif *inp)
+{
+	const struct ip6_hdr *ip = p->payload;
+	const struct netif *netif, *out;
+	ip6_addr_t to;
+
+	if (p->len < IP6_HLEN || IP6H_PLEN(ip) > p->tot_len - IP6_HLEN || *(const u8_t *)&ip->dest == 0xff ||
+	    is_ours(inp, &ip->dest))
+		return (0);
+	NETIF_FOREACH(netif)
+		if (is_ours(netif, &ip->dest))
+			return (0);
+	if (!inet_forwarding() || IP6H_HOPLIM(ip) == 0) {
+		pbuf_free(p);
+		return (1);
+	}
+	pbuf_realloc(p, (u16_t)(IP6_HLEN + IP6H_PLEN(ip)));
+	ip6_addr_copy_from_packed(to, ip->dest);
+	out = inet6_route(&to);
+	if (!inet_input_blank)
+		p->flags |= PBUF_FLAG_UNCHECKED;
+	else if (out == NULL || (out->chksum_flags & CSUM_GEN) != 0)
+		checksum6_fill(p);
+	return (0);
+}
+
+/* ---- Addresses ---- */
+
+static int
+link_local(struct ifnet *ifp, int nodad)
+{
+	struct netif *netif = &ifp->if_netif;
+
+	if (ifp->if_hdrlen == 0 || !ip6_addr_isinvalid(netif_ip6_addr_state(netif, 0)))
+		return (0);
+	netif_create_ip6_linklocal_address(netif, 1);
+	netif_ip6_addr_set_valid_life(netif, 0, IP6_ADDR_LIFE_INFINITE);
+	netif_ip6_addr_set_pref_life(netif, 0, IP6_ADDR_LIFE_INFINITE);
+	if (nodad)
+		netif_ip6_addr_set_state(netif, 0, IP6_ADDR_PREFERRED);
+	return (1);
+}
+
+int
+if_addaddr6(struct ifnet *ifp, const struct in6_addr *addr, unsigned prefixlen, int flags)
+{
+	struct netif *netif = &ifp->if_netif, *other;
+	const int nodad = (flags & IN6_IFF_NODAD) != 0 || ifp->if_hdrlen == 0;
+	ip6_addr_t ip;
+	s8_t i;
+
+	memset(&ip, 0, sizeof(ip));
+	memcpy(ip.addr, addr, sizeof(*addr));
+	if (!ifp->if_attached || prefixlen > 128 || ip6_addr_isany(&ip) || ip6_addr_ismulticast(&ip) ||
+	    ip6_addr_isloopback(&ip) || ip6_addr_isipv4mappedipv6(&ip) || ip6_addr_islinklocal(&ip))
+		return (-EINVAL);
+	NETIF_FOREACH(other)
+		if (netif_get_ip6_addr_match(other, &ip) >= 0)
+			return (-EADDRINUSE);
+	link_local(ifp, nodad);
+	if (netif_add_ip6_address(netif, &ip, &i) != ERR_OK)
+		return (-ENOSPC);
+	ifp->if_prefixlen6[i] = (u8_t)prefixlen;
+	netif_ip6_addr_set_valid_life(netif, i, IP6_ADDR_LIFE_INFINITE);
+	netif_ip6_addr_set_pref_life(netif, i, IP6_ADDR_LIFE_INFINITE);
+	if (nodad)
+		netif_ip6_addr_set_state(netif, i, IP6_ADDR_PREFERRED);
+	nd6_clear_destination_cache();
+	inet_nd6_timer_needed();
+	return (0);
+}
+
+int
+if_acceptrtadv(struct ifnet *ifp)
+{
+	struct netif *netif = &ifp->if_netif;
+
+	if (!ifp->if_attached || ifp->if_hdrlen == 0)
+		return (-EINVAL);
+	netif->ip6_autoconfig_enabled = 1;
+	link_local(ifp, 0);
+	nd6_restart_netif(netif);
+	return (0);
+}
+
+int
+if_getaddr6(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr)
+{
+	const struct netif *netif = &ifp->if_netif;
+	u8_t state;
+
+	for (int i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+		state = netif_ip6_addr_state(netif, i);
+		if (!ifp->if_attached || ip6_addr_isinvalid(state) || index-- > 0)
+			continue;
+		memcpy(&addr->addr, netif_ip6_addr(netif, i)->addr, sizeof(addr->addr));
+		addr->prefixlen = ifp->if_prefixlen6[i] != 0 ? ifp->if_prefixlen6[i] : 64;
+		addr->flags = (ip6_addr_istentative(state) ? IN6_IFF_TENTATIVE : 0) |
+		    (ip6_addr_isduplicated(state) ? IN6_IFF_DUPLICATED : 0) |
+		    (ip6_addr_isdeprecated(state) ? IN6_IFF_DEPRECATED : 0);
+		return (0);
+	}
+	return (-ENOENT);
+}

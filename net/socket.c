@@ -70,6 +70,7 @@ so_dispatch(void *arg)
 		TAILQ_REMOVE(&so_dirtylist, so, so_dirty);
 		so_ndirty--;
 		so->so_flags &= ~SS_DIRTY;
+		so->so_sent = 0;
 		if (so->so_upcall != NULL)
 			so->so_upcall(so, so->so_upcallarg);
 	}

@@ -32,6 +32,7 @@ struct socket {
 	void *so_upcallarg;
 	unsigned so_flags;
 	int so_v6;			/* AF_INET6 */
+	unsigned so_sent;		/* bytes since the last upcall */
 	int so_error;			/* a positive errno: why it is dead */
 
 	/* Received and not consumed: pbufs of one piece each, by their `next`. */

@@ -11,15 +11,20 @@
  *
  * When to call up for room: acknowledgements come for every second segment, and a user who was called for each
  * would refill a few kilobytes at a time.  So once less than SNDLOWAT is free, the next call comes when that much is.
+ *
+ * Beside quiet stacks, filling a window at once would make these wait (netisr_sendlimit()).  There a socket takes a
+ * segment, then says that it has no room, and makes its upcall in the next round.
  */
 #include <errno.h>
 #include <string.h>
+#include <uvnet/netisr.h>
 #include <uvnet/vnet.h>
 
 #include "lwip/priv/tcp_priv.h"
 #include "socket.h"
 
 #define SNDLOWAT (TCP_SND_BUF / 4)
+#define SHARED_FLIGHT (16 * TCP_MSS)
 #define QUEUELEN_MAX (TCP_SND_QUEUELEN - 2 * (0xffff / TCP_MSS + 1))	/* leaves one tcp_write() of small segments */
 
 /* ---- Receiving ---- */
@@ -158,6 +163,26 @@ so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	return (ERR_OK);
 }
 
+/*
+ * What of `len` bytes may be sent in this round; if that is not all, the upcall comes in the next, or with the next
+ * acknowledgement: tcp_output() walks all that is not acknowledged, so that is kept short, too.
+ */
+static size_t
+so_share(struct socket *so, size_t len)
+{
+	const struct tcp_pcb *pcb = so->so_pcb;
+	const size_t share = (size_t)netisr_sendlimit() * pcb->mss;
+
+	if (so->so_upcall == NULL || so->so_sent + len <= share)
+		return (len);
+	if (TCP_SND_BUF - pcb->snd_buf >= SHARED_FLIGHT) {
+		so->so_flags |= SS_LOW;
+		return (0);
+	}
+	so_wakeup(so);
+	return (so->so_sent < share ? share - so->so_sent : 0);
+}
+
 ssize_t
 sosend(struct socket *so, const void *buf, size_t len)
 {
@@ -171,6 +196,8 @@ sosend(struct socket *so, const void *buf, size_t len)
 		return (so->so_flags & SS_CONNECTING ? -EAGAIN : -ENOTCONN);
 	if (pcb == NULL || (so->so_flags & SS_SHUTDOWN) != 0)
 		return (-EPIPE);
+	if (len > 0 && (len = so_share(so, len)) == 0)
+		return (-EAGAIN);
 	chunk = 0xffff / pcb->mss * pcb->mss;
 	while (done < len && (room = so_room(so)) > 0) {
 		n = len - done;
@@ -182,6 +209,7 @@ sosend(struct socket *so, const void *buf, size_t len)
 			break;
 		done += n;
 	}
+	so->so_sent += (unsigned)done;
 	if (so_room(so) < SNDLOWAT)
 		so->so_flags |= SS_LOW;
 	if (done > 0) {

@@ -67,6 +67,12 @@ int netisr_queue(unsigned cpu, struct pkt *p);
 /* Take buffers home and call the input functions of at most `budget` packets; returns how many ran. */
 unsigned netisr_process(unsigned cpu, unsigned budget);
 
+/*
+ * How many segments the current stack may send in this round: UINT_MAX, or 1 or 0 when it has much to do beside quiet
+ * neighbours.  Whoever sends on behalf of it goes on in the next round.
+ */
+unsigned netisr_sendlimit(void);
+
 /* Ring the other workers for what was queued to them since the last call: once a round. */
 void netisr_kick(unsigned cpu);
 

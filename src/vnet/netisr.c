@@ -9,7 +9,13 @@
  * Whose turn is it?  Stacks take turns of at most QUANTUM packets, so one that is flooded delays its neighbours by a
  * turn, not by its flood; and what a turn touches stays in the cache.  A stack that had nothing waiting goes before
  * those that had (as in fq_codel, RFC 8290), so a packet now and then hardly waits at all; but only once a round, or
- * two stacks that play ping-pong would be served for ever.
+ * two stacks that play ping-pong would be served for ever.  And one of those that had is served in every second round,
+ * or where there are ever new ones it never were.
+ *
+ * How long is a turn?  Long ones are cheap, for stacks that all have much to do.  A stack is *quiet* when its last
+ * turns were a packet or two each.  Once a round served a quiet one and one that is not, the worker is *shared* for a
+ * while: a turn of those that are not quiet is one packet, they have it every second round, and what they send in it is
+ * a segment (netisr_sendlimit()).  So a quiet stack waits for one packet of its neighbour, whatever that does.
  *
  * Sleeping.  A worker that finds nothing to do says so (`sleeping`), looks once more, and then waits on its
  * eventfd.  Whoever pushed to its ring looks at `sleeping` afterwards.  Both sides put a full fence between their
@@ -18,6 +24,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,6 +36,10 @@
 #define NETISR_BUFS 16384
 #define NETISR_RING 1024
 #define QUANTUM 32
+#define LIGHT 2			/* packets of a turn of a quiet stack */
+#define QUIET 32		/* such turns, one after the other, make it one */
+#define SHARED_MAX 16		/* stacks that wait; with more, a round is long however short their turns are */
+#define SHARED_ROUNDS 16384	/* then a few long ones show whether it is still so: less than one in a hundred */
 
 /* Where a stack's queue is: nowhere, and then it is empty; on a list; its turn is running. */
 enum { Q_EMPTY, Q_FRESH, Q_BUSY, Q_TURN };
@@ -175,6 +186,7 @@ static void
 list_put(struct worker *w, struct vnet *v, int where)
 {
 	v->vnet_queue.q_where = where;
+	w->nwaiting++;
 	TAILQ_INSERT_TAIL(where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
 }
 
@@ -182,7 +194,14 @@ static void
 list_remove(struct worker *w, struct vnet *v, int where)
 {
 	TAILQ_REMOVE(v->vnet_queue.q_where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+	w->nwaiting--;
 	v->vnet_queue.q_where = where;
+}
+
+static int
+is_quiet(const struct vnet *v)
+{
+	return (v->vnet_queue.q_light >= QUIET);
 }
 
 static void
@@ -199,7 +218,7 @@ local_put(struct worker *w, struct pkt *p)
 	q->q_len++;
 	w->len++;
 	if (q->q_where == Q_EMPTY)
-		list_put(w, v, q->q_round != w->round ? Q_FRESH : Q_BUSY);
+		list_put(w, v, q->q_round != w->round && (w->shared == 0 || is_quiet(v)) ? Q_FRESH : Q_BUSY);
 }
 
 static struct pkt *
@@ -213,11 +232,15 @@ local_get(struct worker *w, struct vnet_queue *q)
 	return (p);
 }
 
-/* The stack whose turn it is. */
+/* The stack whose turn it is.  New ones go first; but where there is no end of them, others have a turn a round. */
 static struct vnet *
-local_next(const struct worker *w)
+local_next(struct worker *w)
 {
-	return (!TAILQ_EMPTY(&w->fresh) ? TAILQ_FIRST(&w->fresh) : TAILQ_FIRST(&w->busy));
+	if (!TAILQ_EMPTY(&w->busy) && (w->hungry || TAILQ_EMPTY(&w->fresh))) {
+		w->hungry = 0;
+		return (TAILQ_FIRST(&w->busy));
+	}
+	return (TAILQ_FIRST(&w->fresh));
 }
 
 int
@@ -274,25 +297,67 @@ turn_run(struct worker *w, struct vnet *v, unsigned max)
 	}
 	CURVNET_RESTORE();
 	q->q_where = Q_EMPTY;
+	if (w->shared == 0)		/* else every turn is short */
+		q->q_light = n <= LIGHT && q->q_head == NULL ? q->q_light + (q->q_light < QUIET) : 0;
 	if (q->q_head != NULL)
 		list_put(w, v, Q_BUSY);
 	return (n);
+}
+
+/* A round of a shared worker: the quiet stacks', and in every second one a packet of each other's. */
+static unsigned
+process_shared(struct worker *w, unsigned n)
+{
+	struct vnet *v;
+	unsigned done = 0;
+
+	w->quiet = (w->round & 1) != 0 && !TAILQ_EMPTY(&w->fresh);
+	while (done < n && (v = w->quiet ? TAILQ_FIRST(&w->fresh) : local_next(w)) != NULL) {
+		if (v->vnet_queue.q_round == w->round)
+			break;		/* it and all behind it had their turn */
+		done += turn_run(w, v, is_quiet(v) && n - done > LIGHT ? LIGHT : 1);
+	}
+	if (w->nwaiting > SHARED_MAX)
+		w->shared = 1;
+	if (--w->shared == 0)
+		w->quiet = 0;
+	return (done);
 }
 
 unsigned
 netisr_process(unsigned cpu, unsigned budget)
 {
 	struct worker *w = netisr_worker(cpu);
+	unsigned done = 0, n, quiet = 0, others = 0;
+	int busy, served = 0;
 	struct vnet *v;
-	unsigned done = 0, n;
 
 	w->round++;
 	rings_drain(w);
 	n = w->len < budget ? w->len : budget;
-	while (done < n && (v = local_next(w)) != NULL)
-		done += turn_run(w, v, n - done < QUANTUM ? n - done : QUANTUM);
+	if (w->shared > 0)
+		done = process_shared(w, n);
+	else {
+		for (; done < n && (v = local_next(w)) != NULL; served |= busy) {
+			busy = v->vnet_queue.q_where == Q_BUSY;
+			quiet += is_quiet(v);
+			others += !is_quiet(v);
+			done += turn_run(w, v, n - done < QUANTUM ? n - done : QUANTUM);
+		}
+		if (quiet > 0 && others > 0 && w->nwaiting <= SHARED_MAX)
+			w->shared = SHARED_ROUNDS;
+		w->hungry = !served;
+	}
 	w->processed += done;
 	return (done);
+}
+
+unsigned
+netisr_sendlimit(void)
+{
+	const struct worker *w = netisr_worker(curvnet->vnet_cpu);
+
+	return (w->shared == 0 || is_quiet(curvnet) ? UINT_MAX : w->quiet ? 0 : 1);
 }
 
 /* ---- Sleeping and waking ---- */

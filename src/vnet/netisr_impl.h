@@ -75,7 +75,11 @@ struct worker {
 	_Alignas(64) unsigned cpu;
 	TAILQ_HEAD(vnet_queues, vnet) fresh, busy;	/* stacks of this worker that packets wait for */
 	unsigned len;			/* packets in all their queues */
+	unsigned nwaiting;		/* stacks on the two lists */
 	unsigned round;
+	unsigned shared;		/* rounds for which turns stay short */
+	int hungry;			/* no stack of `busy` had a turn in the round before */
+	int quiet;			/* this round is for the quiet stacks only */
 	struct pool pool;
 	uint64_t queued, processed, dropped;
 	struct ring **in;	/* [source]: packets to this worker */

@@ -9,13 +9,13 @@
  * Whose turn is it?  Stacks take turns of at most QUANTUM packets, so one that is flooded delays its neighbours by a
  * turn, not by its flood; and what a turn touches stays in the cache.  A stack that had nothing waiting goes before
  * those that had (as in fq_codel, RFC 8290), so a packet now and then hardly waits at all; but only once a round, or
- * two stacks that play ping-pong would be served for ever.  And one of those that had is served in every second round,
- * or where there are ever new ones it never were.
+ * two stacks that play ping-pong would be served for ever.  And where there is no end of new ones, every HUNGRY-th turn
+ * is of one that waits, or it would for ever.
  *
  * How long is a turn?  Long ones are cheap, for stacks that all have much to do.  A stack is *quiet* when its last
  * turns were a packet or two each.  Once a round served a quiet one and one that is not, the worker is *shared* for a
- * while: a turn of those that are not quiet is one packet, they have it every second round, and what they send in it is
- * a segment (netisr_sendlimit()).  So a quiet stack waits for one packet of its neighbour, whatever that does.
+ * while.  The others then have a turn of one packet in every fourth round, and halfway between may send a segment
+ * (netisr_sendlimit()).  So a quiet stack waits for one or the other, whatever its neighbour does.
  *
  * Sleeping.  A worker that finds nothing to do says so (`sleeping`), looks once more, and then waits on its
  * eventfd.  Whoever pushed to its ring looks at `sleeping` afterwards.  Both sides put a full fence between their
@@ -38,6 +38,7 @@
 #define QUANTUM 32
 #define LIGHT 2			/* packets of a turn of a quiet stack */
 #define QUIET 32		/* such turns, one after the other, make it one */
+#define HUNGRY 8		/* turns of new ones before one of those that wait */
 #define SHARED_MAX 16		/* stacks that wait; with more, a round is long however short their turns are */
 #define SHARED_ROUNDS 16384	/* then a few long ones show whether it is still so: less than one in a hundred */
 
@@ -232,14 +233,15 @@ local_get(struct worker *w, struct vnet_queue *q)
 	return (p);
 }
 
-/* The stack whose turn it is.  New ones go first; but where there is no end of them, others have a turn a round. */
+/* The stack whose turn it is.  New ones go first; but where there is no end of them, every eighth turn is another's. */
 static struct vnet *
 local_next(struct worker *w)
 {
-	if (!TAILQ_EMPTY(&w->busy) && (w->hungry || TAILQ_EMPTY(&w->fresh))) {
+	if (!TAILQ_EMPTY(&w->busy) && (w->hungry >= HUNGRY || TAILQ_EMPTY(&w->fresh))) {
 		w->hungry = 0;
 		return (TAILQ_FIRST(&w->busy));
 	}
+	w->hungry++;
 	return (TAILQ_FIRST(&w->fresh));
 }
 
@@ -304,15 +306,16 @@ turn_run(struct worker *w, struct vnet *v, unsigned max)
 	return (n);
 }
 
-/* A round of a shared worker: the quiet stacks', and in every second one a packet of each other's. */
+/* A round of a shared worker: the quiet stacks', and in every fourth one a packet of each other's. */
 static unsigned
 process_shared(struct worker *w, unsigned n)
 {
+	const int contended = !TAILQ_EMPTY(&w->fresh), quiet = contended && w->round % 4 != 2;
 	struct vnet *v;
 	unsigned done = 0;
 
-	w->quiet = (w->round & 1) != 0 && !TAILQ_EMPTY(&w->fresh);
-	while (done < n && (v = w->quiet ? TAILQ_FIRST(&w->fresh) : local_next(w)) != NULL) {
+	w->mute = contended && w->round % 4 != 0;
+	while (done < n && (v = quiet ? TAILQ_FIRST(&w->fresh) : local_next(w)) != NULL) {
 		if (v->vnet_queue.q_round == w->round)
 			break;		/* it and all behind it had their turn */
 		done += turn_run(w, v, is_quiet(v) && n - done > LIGHT ? LIGHT : 1);
@@ -320,7 +323,7 @@ process_shared(struct worker *w, unsigned n)
 	if (w->nwaiting > SHARED_MAX)
 		w->shared = 1;
 	if (--w->shared == 0)
-		w->quiet = 0;
+		w->mute = 0;
 	return (done);
 }
 
@@ -329,7 +332,6 @@ netisr_process(unsigned cpu, unsigned budget)
 {
 	struct worker *w = netisr_worker(cpu);
 	unsigned done = 0, n, quiet = 0, others = 0;
-	int busy, served = 0;
 	struct vnet *v;
 
 	w->round++;
@@ -338,15 +340,13 @@ netisr_process(unsigned cpu, unsigned budget)
 	if (w->shared > 0)
 		done = process_shared(w, n);
 	else {
-		for (; done < n && (v = local_next(w)) != NULL; served |= busy) {
-			busy = v->vnet_queue.q_where == Q_BUSY;
+		while (done < n && (v = local_next(w)) != NULL) {
 			quiet += is_quiet(v);
 			others += !is_quiet(v);
 			done += turn_run(w, v, n - done < QUANTUM ? n - done : QUANTUM);
 		}
 		if (quiet > 0 && others > 0 && w->nwaiting <= SHARED_MAX)
 			w->shared = SHARED_ROUNDS;
-		w->hungry = !served;
 	}
 	w->processed += done;
 	return (done);
@@ -357,7 +357,7 @@ netisr_sendlimit(void)
 {
 	const struct worker *w = netisr_worker(curvnet->vnet_cpu);
 
-	return (w->shared == 0 || is_quiet(curvnet) ? UINT_MAX : w->quiet ? 0 : 1);
+	return (w->shared == 0 || is_quiet(curvnet) ? UINT_MAX : w->mute ? 0 : 1);
 }
 
 /* ---- Sleeping and waking ---- */

@@ -78,8 +78,8 @@ struct worker {
 	unsigned nwaiting;		/* stacks on the two lists */
 	unsigned round;
 	unsigned shared;		/* rounds for which turns stay short */
-	int hungry;			/* no stack of `busy` had a turn in the round before */
-	int quiet;			/* this round is for the quiet stacks only */
+	unsigned hungry;		/* turns since one of `busy` had one */
+	int mute;			/* in this round, those that are not quiet send nothing */
 	struct pool pool;
 	uint64_t queued, processed, dropped;
 	struct ring **in;	/* [source]: packets to this worker */

@@ -5,11 +5,8 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include "cli.h"
 #include "notice.h"
-
-#define EXIT_OK 0
-#define EXIT_NO 1		/* the answer is no: not verified, affected, not applied */
-#define EXIT_USAGE 2
 
 struct options {
 	const char **keyrings;

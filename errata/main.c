@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line of errata(1).  A command is one row of the table below: its arguments, its options, its help. */
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +28,7 @@ static const struct option longopts[] = {
 	{ NULL, 0, NULL, 0 }
 };
 
-static const struct command {
-	const char *name;
-	int (*func)(const struct options *opt);
-	int min, max;			/* arguments; -1: any number */
-	const int *options;		/* it has, beside --help; ends with 0 */
-	const char *usage, *help;
-} commands[] = {
+static const struct command commands[] = {
 	{ "show", show_main, 1, -1, (const int[]){ 'k', 'j', O_BRIEF, O_TEXT, O_OVERLAY, 0 },
 	    "[--brief | --text | --json] [--keyring FILE]... FILE...",
 	    "Show notices as a page: what it is about, who signed it, which versions have the fix.\n\n"
@@ -104,7 +96,6 @@ static const struct command {
 	    "  --overlay FILE  facts that no field holds, beside those that errata knows (JSON, errata(1))\n"
 	    "  --url URL       where it will be published; the feed's links need it when the feed is moved\n" },
 };
-#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 void
 complain(const struct uverr *err)
@@ -113,33 +104,9 @@ complain(const struct uverr *err)
 }
 
 static void
-usage(FILE *out)
+option_set(const struct command *cmd, struct options *opt, int c, const char *arg)
 {
-	fprintf(out, "usage: errata COMMAND [OPTION]... [ARGUMENT]...\n\n");
-	for (size_t i = 0; i < NCOMMANDS; i++)
-		fprintf(out, "  errata %s %s\n", commands[i].name, commands[i].usage);
-	fprintf(out, "\n`errata COMMAND --help` says more; so does errata(1).\n");
-}
-
-static void
-command_usage(const struct command *cmd)
-{
-	fprintf(stderr, "usage: errata %s %s\n", cmd->name, cmd->usage);
-	exit(EXIT_USAGE);
-}
-
-static bool
-has(const struct command *cmd, int c)
-{
-	for (const int *o = cmd->options; *o != 0; o++)
-		if (*o == c)
-			return (true);
-	return (false);
-}
-
-static void
-option_set(struct options *opt, int c, const char *arg)
-{
+	(void)cmd;
 	switch (c) {
 	case 'k': *ARRAY_ADD(opt->keyrings, opt->nkeyrings) = arg; break;
 	case 'j': opt->json = true; break;
@@ -171,37 +138,6 @@ option_set(struct options *opt, int c, const char *arg)
 	}
 }
 
-static void
-options_read(const struct command *cmd, int argc, char **argv, struct options *opt)
-{
-	int c;
-
-	opterr = 0;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":k:jhnR", longopts, NULL)) != -1) {
-		if (c == ':') {
-			fprintf(stderr, "errata: %s: option %s wants a value\n", cmd->name, argv[optind - 1]);
-			command_usage(cmd);
-		}
-		if (c == 'h') {
-			printf("usage: errata %s %s\n\n%s", cmd->name, cmd->usage, cmd->help);
-			exit(EXIT_OK);
-		}
-		if (c == '?' || !has(cmd, c)) {
-			fprintf(stderr, "errata: %s: unknown option %s\n", cmd->name, argv[optind - 1]);
-			command_usage(cmd);
-		}
-		option_set(opt, c, optarg);
-	}
-	opt->nargs = argc - optind;
-	opt->args = argv + optind;
-	if (opt->nargs < cmd->min || (cmd->max >= 0 && opt->nargs > cmd->max)) {
-		fprintf(stderr, "errata: %s: %s\n", cmd->name,
-		    opt->nargs < cmd->min ? "an argument is missing" : "too many arguments");
-		command_usage(cmd);
-	}
-}
-
 int
 options_keyring(const struct options *opt, struct keyring **kr, struct uverr *err)
 {
@@ -218,37 +154,21 @@ options_keyring(const struct options *opt, struct keyring **kr, struct uverr *er
 	return (0);
 }
 
+static const struct cli cli = {
+	.program = "errata", .manual = "errata(1)", .version = ERRATA_VERSION, .letters = ":k:jhnR", .longopts = longopts,
+	.commands = commands, .ncommands = sizeof(commands) / sizeof(commands[0]), .set = option_set,
+};
+
 int
 main(int argc, char **argv)
 {
 	struct options opt = { 0 };
+	const struct command *cmd;
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2) {
-		usage(stderr);
-		return (EXIT_USAGE);
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		usage(stdout);
-		return (EXIT_OK);
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf("errata %s\n", ERRATA_VERSION);
-		return (EXIT_OK);
-	}
-	for (size_t i = 0; i < NCOMMANDS; i++) {
-		if (strcmp(argv[1], commands[i].name) != 0)
-			continue;
-		options_read(&commands[i], argc - 1, argv + 1, &opt);
-		status = commands[i].func(&opt);
-		free(opt.keyrings);
-		if (fflush(stdout) != 0 || ferror(stdout)) {
-			fprintf(stderr, "errata: standard output: %s\n", strerror(errno));
-			status = EXIT_NO;
-		}
-		return (status);
-	}
-	fprintf(stderr, "errata: unknown %s %s (see errata --help)\n", argv[1][0] == '-' ? "option" : "command", argv[1]);
-	return (EXIT_USAGE);
+	cmd = cli_read(&cli, argc, argv, &opt, &opt.nargs, &opt.args);
+	status = cmd->func(&opt);
+	free(opt.keyrings);
+	return (cli_end(&cli, status));
 }

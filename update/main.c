@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command line of vnet-update(8).  A command is one row of the table below: its arguments, its options, its help. */
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #include "update.h"
 
@@ -26,13 +23,7 @@ static const struct option longopts[] = {
 	{ NULL, 0, NULL, 0 }
 };
 
-static const struct command {
-	const char *name;
-	int (*func)(const struct options *opt);
-	int min, max;			/* arguments; -1: any number */
-	const int *options;		/* it has, beside --help; ends with 0 */
-	const char *usage, *help;
-} commands[] = {
+static const struct command commands[] = {
 	{ "fetch", fetch_main, 0, 0, (const int[]){ 'j', O_BASE, O_MIRROR, 0 }, "[--base DIR] [--mirror URL]... [--json]",
 	    "Get the newest version, beside the one in use, and say what it changes.\n\n"
 	    "  --base DIR      where versions are kept\n"
@@ -76,7 +67,6 @@ static const struct command {
 	{ "sign", sign_main, 0, -1, (const int[]){ O_REPO, O_KEY, 0 }, "--key FILE... --repo DIR\n       vnet-update sign --key FILE MODULE...",
 	    "Sign what waits for signatures in a repository; or modules, at their end (vnet run --require-signed).\n" },
 };
-#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 void
 complain(const struct uverr *err)
@@ -98,30 +88,7 @@ progress(const char *fmt, ...)
 	fflush(stderr);
 }
 
-static void
-usage(FILE *out)
-{
-	fprintf(out, "usage: vnet-update COMMAND [OPTION]... [ARGUMENT]...\n\n");
-	for (size_t i = 0; i < NCOMMANDS; i++)
-		fprintf(out, "  vnet-update %s %s\n", commands[i].name, commands[i].usage);
-	fprintf(out, "\n`vnet-update COMMAND --help` says more; so does vnet-update(8).\n");
-}
-
-static void
-command_usage(const struct command *cmd)
-{
-	fprintf(stderr, "usage: vnet-update %s %s\n", cmd->name, cmd->usage);
-	exit(EXIT_USAGE);
-}
-
-static bool
-has(const struct command *cmd, int c)
-{
-	for (const int *o = cmd->options; *o != 0; o++)
-		if (*o == c)
-			return (true);
-	return (false);
-}
+static const struct cli cli;
 
 static int
 number(const struct command *cmd, const char *arg, int max)
@@ -131,7 +98,7 @@ number(const struct command *cmd, const char *arg, int max)
 
 	if (*arg == '\0' || *end != '\0' || n < 1 || n > max) {
 		fprintf(stderr, "vnet-update: %s: %s: it is a number from 1 to %d\n", cmd->name, arg, max);
-		command_usage(cmd);
+		cli_usage(&cli, cmd);
 	}
 	return ((int)n);
 }
@@ -158,73 +125,26 @@ option_set(const struct command *cmd, struct options *opt, int c, const char *ar
 	}
 }
 
-static void
-options_read(const struct command *cmd, int argc, char **argv, struct options *opt)
-{
-	int c;
-
-	opterr = 0;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, ":jh", longopts, NULL)) != -1) {
-		if (c == ':') {
-			fprintf(stderr, "vnet-update: %s: option %s wants a value\n", cmd->name, argv[optind - 1]);
-			command_usage(cmd);
-		}
-		if (c == 'h') {
-			printf("usage: vnet-update %s %s\n\n%s", cmd->name, cmd->usage, cmd->help);
-			exit(EXIT_OK);
-		}
-		if (c == '?' || !has(cmd, c)) {
-			fprintf(stderr, "vnet-update: %s: unknown option %s\n", cmd->name, argv[optind - 1]);
-			command_usage(cmd);
-		}
-		option_set(cmd, opt, c, optarg);
-	}
-	opt->nargs = argc - optind;
-	opt->args = argv + optind;
-	if (opt->nargs < cmd->min || (cmd->max >= 0 && opt->nargs > cmd->max)) {
-		fprintf(stderr, "vnet-update: %s: %s\n", cmd->name,
-		    opt->nargs < cmd->min ? "an argument is missing" : "too many arguments");
-		command_usage(cmd);
-	}
-}
+static const struct cli cli = {
+	.program = "vnet-update", .manual = "vnet-update(8)", .version = UPDATE_VERSION, .letters = ":jh", .longopts = longopts,
+	.commands = commands, .ncommands = sizeof(commands) / sizeof(commands[0]), .set = option_set,
+};
 
 int
 main(int argc, char **argv)
 {
 	struct options opt = { 0 };
+	const struct command *cmd;
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2) {
-		usage(stderr);
-		return (EXIT_USAGE);
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		usage(stdout);
-		return (EXIT_OK);
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf("vnet-update %s\n", UPDATE_VERSION);
-		return (EXIT_OK);
-	}
-	for (size_t i = 0; i < NCOMMANDS; i++) {
-		if (strcmp(argv[1], commands[i].name) != 0)
-			continue;
-		options_read(&commands[i], argc - 1, argv + 1, &opt);
-		status = commands[i].func(&opt);
-		free(opt.keys);
-		free(opt.mirrors);
-		free(opt.trust);
-		free(opt.add);
-		free(opt.remove);
-		free(opt.manifest_keys);
-		if (fflush(stdout) != 0 || ferror(stdout)) {
-			fprintf(stderr, "vnet-update: standard output: %s\n", strerror(errno));
-			status = EXIT_NO;
-		}
-		return (status);
-	}
-	fprintf(stderr, "vnet-update: unknown %s %s (see vnet-update --help)\n", argv[1][0] == '-' ? "option" : "command", argv[1]);
-	return (EXIT_USAGE);
+	cmd = cli_read(&cli, argc, argv, &opt, &opt.nargs, &opt.args);
+	status = cmd->func(&opt);
+	free(opt.keys);
+	free(opt.mirrors);
+	free(opt.trust);
+	free(opt.add);
+	free(opt.remove);
+	free(opt.manifest_keys);
+	return (cli_end(&cli, status));
 }

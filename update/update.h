@@ -23,11 +23,8 @@
 #include <stdio.h>
 #include <uvnet/err.h>
 #include <uvnet/minisign.h>
+#include "cli.h"
 #include "text.h"
-
-#define EXIT_OK 0
-#define EXIT_NO 1		/* the answer is no: refused, differs, behind */
-#define EXIT_USAGE 2
 
 #define DOC_MAX (16u << 20)		/* bytes of a signed document */
 #define CONTENT_MAX (1u << 30)		/* of a file that a manifest names */

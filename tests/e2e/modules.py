@@ -3,6 +3,7 @@
 """Modules of a running process: broken ones are refused with the reason, and the stacks do not notice."""
 
 import os
+import shlex
 import subprocess
 
 from harness import Vnet, WebServer, fetch_sum, free_ports, main, pair
@@ -21,8 +22,9 @@ def module(program, name, text):
     path = program.path(f"{name}.ko")
     source = program.write(f"{name}.c", SOURCE % (text, name, name))
     include = f"-I{os.environ['UVNET_SOURCE']}/include"
-    subprocess.run(["cc", "-O2", "-fPIC", "-D_GNU_SOURCE", include, "-c", source, "-o", path + ".o"], check=True)
-    subprocess.run(["ld", "-r", path + ".o", "-o", path], check=True)
+    cc = shlex.split(os.environ.get("UVNET_CC", "cc"))
+    subprocess.run([*cc, "-O2", "-fPIC", "-D_GNU_SOURCE", include, "-c", source, "-o", path + ".o"], check=True)
+    subprocess.run([os.environ.get("UVNET_LD", "ld"), "-r", path + ".o", "-o", path], check=True)
     os.chmod(path, 0o644)
     return path
 

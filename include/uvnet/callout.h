@@ -10,6 +10,7 @@
 #ifndef UVNET_CALLOUT_H
 #define UVNET_CALLOUT_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <uvnet/vnet.h>
@@ -53,5 +54,11 @@ unsigned callout_process(unsigned cpu, int64_t now);
 
 /* Stop every callout of a stack, which is the current one. */
 void callout_purge(void);
+
+/*
+ * Stop every callout, of all stacks, whose function or structure lies in a module's image, or whose structure is one of
+ * the module's virtual variables (`set`: their template's address).  With all workers stopped.
+ */
+void callout_purge_module(uintptr_t image, size_t imagesize, uintptr_t set, size_t setsize);
 
 #endif

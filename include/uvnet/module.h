@@ -89,8 +89,9 @@ typedef int kld_check(void *arg, const char *path, const void *data, size_t len,
 void kld_require(kld_check *check, void *arg);
 
 /*
- * Unload: destructors in every stack, then its own, then its memory.  Errors: -EBUSY while another module needs it,
- * or its MOD_QUIESCE refuses (EOPNOTSUPP and EINVAL are "I do not know that event", as on FreeBSD).  MOD_UNLOAD is
+ * Unload: destructors in every stack, then its own, then its memory.  Callouts and packets that they leave behind and
+ * that would call the module are stopped and dropped.  Errors: -EBUSY while another module needs it (the sentence names
+ * it), from within a stack or a function of the module's own, or when its MOD_QUIESCE refuses (EOPNOTSUPP and EINVAL are "I do not know that event", as on FreeBSD).  MOD_UNLOAD is
  * called among the destructors, at the place of MOD_LOAD; what it returns is only printed.
  */
 int kld_unload(linker_file_t file, struct uverr *err);

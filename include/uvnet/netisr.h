@@ -93,6 +93,12 @@ void netisr_wakeup(unsigned cpu);
  */
 void netisr_purge(struct vnet *vnet, const void *rcvif);
 
+/*
+ * Drop the packets that are under way, to whichever stack, to an input function within a range of addresses (a module
+ * that goes).  With all workers stopped.
+ */
+void netisr_purge_module(uintptr_t image, size_t size);
+
 struct netisr_stats {
 	uint64_t queued, processed, dropped, bufs_used, bufs_max;
 };

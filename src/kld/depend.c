@@ -7,7 +7,7 @@
  * and those that merely use one of its symbols.
  *
  * What is missing is loaded first, as NAME.ko from the same folder, and is there for its users only: it goes with
- * the last of them (unless its own MOD_QUIESCE keeps it).  The chain of loads under way is a list on the stack;
+ * the last of them (unless it is running, or its own MOD_QUIESCE keeps it).  The chain of loads under way is a list on the stack;
  * a name that is needed and already in it is a circle.
  */
 #include <errno.h>
@@ -91,7 +91,8 @@ kld_undepend(struct linker_file *file)
 	while (file->ndep != 0) {
 		struct linker_file *on = file->dep[--file->ndep];
 
-		if (--on->refs == 0 && on->automatic && kld_events_quiesce(on, NULL) == 0)
+		if (--on->refs == 0 && on->automatic && kld_hold_check(on, NULL) == 0 &&
+		    kld_events_quiesce(on, NULL) == 0)
 			kld_unload_file(on);
 	}
 	free(file->dep);

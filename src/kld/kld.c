@@ -160,6 +160,7 @@ bring_up(struct linker_file *file, struct kld_image *image, struct uverr *err)
 
 fail_init:
 	kld_arrays_fini(file);
+	kld_hold_drain(file);
 	kld_debugger_forget(file);
 	TAILQ_REMOVE(&kld_files, file, link);
 	kld_unwind_deregister(file);
@@ -265,6 +266,7 @@ kld_unload_file(struct linker_file *file)
 {
 	kld_events_stop(file);
 	kld_arrays_fini(file);
+	kld_hold_drain(file);
 	kld_debugger_forget(file);
 	TAILQ_REMOVE(&kld_files, file, link);
 	kld_unwind_deregister(file);
@@ -296,7 +298,9 @@ kld_unload(linker_file_t file, struct uverr *err)
 		return (uverr(err, EBUSY, "%s: the program itself cannot be unloaded", file->name));
 	if (file->refs != 0)
 		return (uverr(err, EBUSY, "%s: %s needs it", file->name, user_of(file)));
-	error = kld_events_quiesce(file, err);
+	error = kld_hold_check(file, err);
+	if (error == 0)
+		error = kld_events_quiesce(file, err);
 	if (error == 0)
 		kld_unload_file(file);
 	return (error);

@@ -14,6 +14,7 @@
  *	debugger.c	gdb
  *	perfmap.c	perf
  *	events.c	constructors, and module events among them
+ *	hold.c		what keeps a module from going, or must go with it
  *	fault.c		explains a virtual variable touched outside any stack
  *	inspect.c	what a file is, for people
  *	depend.c	what modules need of each other
@@ -283,6 +284,13 @@ void kld_debugger_settle(void);
 
 /* A file is loaded. */
 void kld_perfmap_add(const struct linker_file *file);
+
+/* ---- hold.c ---- */
+
+/* Whether this thread is somewhere that forbids an unload: -EBUSY and the reason. */
+int kld_hold_check(const struct linker_file *file, struct uverr *err);
+/* After its destructors: stop what they left that would call the module. */
+void kld_hold_drain(const struct linker_file *file);
 
 /* ---- events.c ---- */
 

@@ -187,3 +187,18 @@ callout_purge(void)
 	while ((c = LIST_FIRST(&V_callout_pending)) != NULL)
 		callout_unlink(c);
 }
+
+void
+callout_purge_module(uintptr_t image, size_t imagesize, uintptr_t set, size_t setsize)
+{
+	struct callout *c, *next;
+	struct vnet *v;
+
+	VNET_FOREACH (v)
+		for (c = LIST_FIRST(VNET_VNET_PTR(v, callout_pending)); c != NULL; c = next) {
+			next = LIST_NEXT(c, c_le);
+			if ((uintptr_t)c->c_func - image < imagesize || (uintptr_t)c - image < imagesize ||
+			    (uintptr_t)c - v->vnet_base - set < setsize)
+				callout_unlink(c);
+		}
+}

@@ -429,43 +429,89 @@ netisr_wakeup(unsigned cpu)
 
 /* ---- From outside, with all workers stopped ---- */
 
+/* What goes: packets of a stack that came in by an interface (NULL: any), or those for code in a range. */
+struct purge {
+	const struct vnet *vnet;
+	const void *rcvif;
+	uintptr_t image;
+	size_t size;
+};
+
+static int
+purge_matches(const struct purge *what, const struct pkt *p)
+{
+	if (what->size != 0)
+		return ((uintptr_t)p->p_input - what->image < what->size);
+	return (p->p_vnet == what->vnet && (what->rcvif == NULL || p->p_rcvif == what->rcvif));
+}
+
 static void
-ring_purge(struct ring *r, const struct vnet *vnet, const void *rcvif)
+ring_purge(struct ring *r, const struct purge *what)
 {
 	struct pkt *p;
 	unsigned i;
 
 	for (i = atomic_load(&r->tail); i != atomic_load(&r->head); i++) {
 		p = r->slots[i & r->mask];
-		if (p->p_vnet == vnet && (rcvif == NULL || p->p_rcvif == rcvif))
+		if (purge_matches(what, p))
 			p->p_vnet = NULL;
 	}
+}
+
+static void
+queue_purge(struct vnet *vnet, const struct purge *what)
+{
+	struct vnet_queue *q = &vnet->vnet_queue;
+	struct worker *w;
+	struct pkt *p;
+	unsigned n;
+
+	if (q->q_where == Q_EMPTY)
+		return;
+	assert(q->q_where != Q_TURN);
+	w = netisr_worker(vnet->vnet_cpu);
+	list_remove(w, vnet, Q_EMPTY);
+	for (n = q->q_len; n > 0; n--) {
+		p = local_get(w, q);
+		if (purge_matches(what, p))
+			pkt_free(w->cpu, p);
+		else
+			local_put(w, p);
+	}
+}
+
+static void
+rings_purge(const struct purge *what)
+{
+	struct worker *w;
+	unsigned i;
+
+	for (w = netisr_workers; w < netisr_workers + netisr_nworkers; w++)
+		for (i = 0; i < netisr_nworkers; i++)
+			if (w->in[i] != NULL)
+				ring_purge(w->in[i], what);
 }
 
 void
 netisr_purge(struct vnet *vnet, const void *rcvif)
 {
-	struct vnet_queue *q = &vnet->vnet_queue;
-	struct worker *w;
-	struct pkt *p;
-	unsigned i, n;
+	const struct purge what = { .vnet = vnet, .rcvif = rcvif };
 
-	if (q->q_where != Q_EMPTY) {
-		assert(q->q_where != Q_TURN);
-		w = netisr_worker(vnet->vnet_cpu);
-		list_remove(w, vnet, Q_EMPTY);
-		for (n = q->q_len; n > 0; n--) {
-			p = local_get(w, q);
-			if (rcvif == NULL || p->p_rcvif == rcvif)
-				pkt_free(w->cpu, p);
-			else
-				local_put(w, p);
-		}
-	}
-	for (w = netisr_workers; w < netisr_workers + netisr_nworkers; w++)
-		for (i = 0; i < netisr_nworkers; i++)
-			if (w->in[i] != NULL)
-				ring_purge(w->in[i], vnet, rcvif);
+	queue_purge(vnet, &what);
+	rings_purge(&what);
+}
+
+void
+netisr_purge_module(uintptr_t image, size_t size)
+{
+	const struct purge what = { .image = image, .size = size };
+	struct vnet *v;
+
+	if (size == 0)
+		return;
+	VNET_FOREACH (v)
+		queue_purge(v, &what);
+	rings_purge(&what);
 }
 
 void

@@ -36,21 +36,33 @@ link_cmp(const void *a, const void *b)
 	return (cmp != 0 ? cmp : x->line - y->line);
 }
 
-/* By protocol and port, then address: * comes first of its port. */
+/* By protocol, family and port, then address: the one that is any address comes first of its port. */
 static int
 listen_cmp(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
-	const struct sockaddr_in *s = &x->port->listen, *t = &y->port->listen;
-	uint32_t sa = ntohl(s->sin_addr.s_addr), ta = ntohl(t->sin_addr.s_addr);
+	const union config_addr *s = &x->port->listen, *t = &y->port->listen;
+	int cmp;
 
 	if (x->port->udp != y->port->udp)
 		return (x->port->udp - y->port->udp);
-	if (s->sin_port != t->sin_port)
-		return (ntohs(s->sin_port) < ntohs(t->sin_port) ? -1 : 1);
-	if (sa != ta)
-		return (sa < ta ? -1 : 1);
-	return (x->line - y->line);
+	if (s->sa.sa_family != t->sa.sa_family)
+		return (s->sa.sa_family - t->sa.sa_family);
+	if (s->sin.sin_port != t->sin.sin_port)
+		return (ntohs(s->sin.sin_port) < ntohs(t->sin.sin_port) ? -1 : 1);
+	cmp = config_addrcmp(s, t);
+	return (cmp != 0 ? cmp : x->line - y->line);
+}
+
+/* An IPv6 address that both have, or NULL. */
+static const struct in6_addr *
+addr6_common(const struct config_interface *a, const struct config_interface *b)
+{
+	for (int i = 0; i < a->naddr6; i++)
+		for (int j = 0; j < b->naddr6; j++)
+			if (memcmp(&a->addr6[i].addr, &b->addr6[j].addr, sizeof(struct in6_addr)) == 0)
+				return (&a->addr6[i].addr);
+	return (NULL);
 }
 
 static void
@@ -86,8 +98,9 @@ links_check(struct config *cfg, struct item *items)
 			config_error(cfg, items[i].line, "vnet \"%s\": interface %s: link \"%s\" has two ends already,"
 			    " in lines %d and %d (more would need a bridge)", items[i].cv->name, items[i].ifc->name,
 			    items[i].ifc->link, items[i - 2].line, items[i - 1].line);
-		else if (items[i].ifc->prefixlen >= 0 && items[i - 1].ifc->prefixlen >= 0 &&
-		    items[i].ifc->addr.s_addr == items[i - 1].ifc->addr.s_addr)
+		else if ((items[i].ifc->prefixlen >= 0 && items[i - 1].ifc->prefixlen >= 0 &&
+		    items[i].ifc->addr.s_addr == items[i - 1].ifc->addr.s_addr) ||
+		    addr6_common(items[i].ifc, items[i - 1].ifc) != NULL)
 			config_error(cfg, items[i].line, "vnet \"%s\": interface %s: the other end of link \"%s\", in"
 			    " line %d, has the same address", items[i].cv->name, items[i].ifc->name, items[i].ifc->link,
 			    items[i - 1].line);
@@ -99,21 +112,22 @@ static void
 listens_check(struct config *cfg, struct item *items, size_t n, const char *kind)
 {
 	const struct item *wild = NULL, *other;
-	char addr[24];
+	char addr[CONFIG_ADDRSTRLEN];
 
 	qsort(items, n, sizeof(*items), listen_cmp);
 	for (size_t i = 0; i < n; i++) {
 		other = NULL;
 		if (i > 0 && items[i].port->udp == items[i - 1].port->udp &&
-		    items[i].port->listen.sin_port == items[i - 1].port->listen.sin_port) {
+		    items[i].port->listen.sa.sa_family == items[i - 1].port->listen.sa.sa_family &&
+		    items[i].port->listen.sin.sin_port == items[i - 1].port->listen.sin.sin_port) {
 			if (wild != NULL)
 				other = wild;
-			else if (items[i].port->listen.sin_addr.s_addr == items[i - 1].port->listen.sin_addr.s_addr)
+			else if (config_addrcmp(&items[i].port->listen, &items[i - 1].port->listen) == 0)
 				other = &items[i - 1];
 		} else {
 			wild = NULL;
 		}
-		if (items[i].port->listen.sin_addr.s_addr == INADDR_ANY && wild == NULL)
+		if (config_addrany(&items[i].port->listen) && wild == NULL)
 			wild = &items[i];
 		if (other != NULL)
 			config_error(cfg, items[i].line, "vnet \"%s\": %s.listen: %s is taken by line %d",
@@ -159,13 +173,25 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 	}
 }
 
+/* An interface that takes advertised addresses may have any. */
+static int
+interface_has(const struct config_interface *ifc, const union config_addr *addr)
+{
+	if (addr->sa.sa_family == AF_INET)
+		return (ifc->prefixlen >= 0 && ifc->addr.s_addr == addr->sin.sin_addr.s_addr);
+	for (int i = 0; i < ifc->naddr6; i++)
+		if (memcmp(&ifc->addr6[i].addr, &addr->sin6.sin6_addr, sizeof(struct in6_addr)) == 0)
+			return (1);
+	return (0);
+}
+
 /* What a single stack says. */
 static void
 vnet_check(struct config *cfg, const struct config_vnet *cv)
 {
 	const struct config_interface *ifc, *other;
-	struct in_addr listen;
-	char addr[24];
+	const union config_addr *listen;
+	char addr[CONFIG_ADDRSTRLEN];
 	uint32_t host, mask;
 	size_t i, j;
 
@@ -178,8 +204,8 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 			if (strcmp(ifc->name, other->name) == 0)
 				config_error(cfg, ifc->line, "vnet \"%s\": interface %s: the name is taken by line %d",
 				    cv->name, ifc->name, other->line);
-			else if (ifc->prefixlen >= 0 && other->prefixlen >= 0 &&
-			    ifc->addr.s_addr == other->addr.s_addr)
+			else if ((ifc->prefixlen >= 0 && other->prefixlen >= 0 &&
+			    ifc->addr.s_addr == other->addr.s_addr) || addr6_common(ifc, other) != NULL)
 				config_error(cfg, ifc->line, "vnet \"%s\": interface %s: interface %s, in line %d, has the"
 				    " same address", cv->name, ifc->name, other->name, other->line);
 		}
@@ -194,12 +220,12 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 	}
 	routes_check(cfg, cv);
 	for (i = 0; i < cv->publishes.n; i++) {
-		listen = cv->publishes.v[i].listen.sin_addr;
-		for (j = 0; j < cv->ninterfaces && listen.s_addr != INADDR_ANY; j++)
-			if (cv->interfaces[j].prefixlen >= 0 && cv->interfaces[j].addr.s_addr == listen.s_addr)
+		listen = &cv->publishes.v[i].listen;
+		for (j = 0; j < cv->ninterfaces && !config_addrany(listen); j++)
+			if (interface_has(&cv->interfaces[j], listen))
 				break;
 		/* A wg-quick file has addresses, too; those are seen when it is read. */
-		if (listen.s_addr != INADDR_ANY && j == cv->ninterfaces && cv->wireguard == NULL)
+		if (!config_addrany(listen) && j == cv->ninterfaces && cv->wireguard == NULL)
 			config_error(cfg, cv->publishes.v[i].line, "vnet \"%s\": publish.listen: %s: no interface of this"
 			    " stack has that address", cv->name, config_addrstr(&cv->publishes.v[i].listen, addr));
 	}

@@ -109,13 +109,52 @@ append(struct walk *w, void *array, size_t n, size_t size)
 
 /* ---- Sections ---- */
 
+/* `address`: one of IPv4, some of IPv6, or that these are advertised; a list, or several times. */
+static void
+addresses_walk(struct walk *w, struct config_interface *ifc, int section, int mark, const char *path,
+    const ucl_object_t *head)
+{
+	struct values vals = { .link = head };
+	struct config_addr6 *a6;
+	const ucl_object_t *v;
+	const char *s, *fault;
+	int n = 0;
+
+	while ((v = values_next(&vals)) != NULL) {
+		if (n++ > 0)
+			mark = scan_key(w->scan, section, "address");
+		if (ucl_object_type(v) == UCL_OBJECT || !ucl_object_tostring_safe(v, &s)) {
+			WALK_ERROR(w, mark, "%s: not a string (write it in quotes)", path);
+		} else if (strcmp(s, "SLAAC") == 0) {
+			ifc->slaac = 1;
+		} else if (strchr(s, ':') != NULL) {
+			if (ifc->naddr6 == CONFIG_MAXADDR6) {
+				WALK_ERROR(w, mark, "%s: more than %d IPv6 addresses", path, CONFIG_MAXADDR6);
+				return;
+			}
+			a6 = &ifc->addr6[ifc->naddr6++];
+			fault = config_prefix6(s, &a6->addr, &a6->prefixlen);
+			if (fault != NULL)
+				WALK_ERROR(w, mark, "%s: \"%.64s\" %s", path, s, fault);
+		} else if (ifc->prefixlen >= 0) {
+			WALK_ERROR(w, mark, "%s: more than one IPv4 address", path);
+		} else {
+			fault = config_prefix(s, 0, &ifc->addr, &ifc->prefixlen);
+			if (fault != NULL) {
+				WALK_ERROR(w, mark, "%s: \"%.64s\" %s", path, s, fault);
+				ifc->prefixlen = 32;
+			}
+		}
+	}
+}
+
 static void
 interface_walk(struct walk *w, struct config_interface *ifc, int mark, const ucl_object_t *obj)
 {
 	const ucl_object_t *head;
 	ucl_object_iter_t it = NULL;
 	char path[256];
-	const char *key, *s, *fault;
+	const char *key, *s;
 	int m;
 
 	while ((head = ucl_object_iterate(obj, &it, true)) != NULL) {
@@ -126,19 +165,12 @@ interface_walk(struct walk *w, struct config_interface *ifc, int mark, const ucl
 			WALK_ERROR(w, m, "%s: unknown key", path);
 			continue;
 		}
-		s = value_string(w, m, path, head);
-		if (s == NULL)
-			continue;
-		if (key[0] == 'l') {
+		if (key[0] == 'a') {
+			addresses_walk(w, ifc, mark, m, path, head);
+		} else if ((s = value_string(w, m, path, head)) != NULL) {
 			if (!config_name_ok(s, sizeof(ifc->link)))
 				WALK_ERROR(w, m, "%s: \"%.64s\" is not a name", path, s);
 			snprintf(ifc->link, sizeof(ifc->link), "%s", s);
-		} else {
-			fault = config_prefix(s, 0, &ifc->addr, &ifc->prefixlen);
-			if (fault != NULL) {
-				WALK_ERROR(w, m, "%s: \"%.64s\" %s", path, s, fault);
-				ifc->prefixlen = 32;
-			}
 		}
 	}
 }

@@ -211,32 +211,102 @@ config_read(const char *file, size_t max, char **text, size_t *len, struct uverr
 	return (0);
 }
 
+/* The part of an address before its port, without the brackets of IPv6.  0 or -EINVAL. */
+static int
+sockaddr_host(const char *host, int wild, union config_addr *addr)
+{
+	if (wild && strcmp(host, "*") == 0)
+		return (0);
+	if (inet_pton(AF_INET, host, &addr->sin.sin_addr) != 1)
+		return (-EINVAL);
+	if (addr->sin.sin_addr.s_addr == INADDR_ANY)
+		return (wild ? 0 : -EINVAL);
+	return (IN_MULTICAST(ntohl(addr->sin.sin_addr.s_addr)) || addr->sin.sin_addr.s_addr == INADDR_NONE ? -EINVAL : 0);
+}
+
+static int
+sockaddr_host6(const char *host, int wild, union config_addr *addr)
+{
+	const struct in6_addr *in6 = &addr->sin6.sin6_addr;
+
+	addr->sa.sa_family = AF_INET6;
+	if (inet_pton(AF_INET6, host, &addr->sin6.sin6_addr) != 1 || (!wild && IN6_IS_ADDR_UNSPECIFIED(in6)))
+		return (-EINVAL);
+	/* A link-local address would need its interface; a mapped one is IPv4. */
+	return (IN6_IS_ADDR_MULTICAST(in6) || IN6_IS_ADDR_V4MAPPED(in6) || IN6_IS_ADDR_LINKLOCAL(in6) ? -EINVAL : 0);
+}
+
 int
-config_sockaddr(const char *s, int wild, struct sockaddr_in *sin)
+config_sockaddr(const char *s, int wild, union config_addr *addr)
 {
 	const char *colon = strrchr(s, ':');
-	char host[16];
+	char host[INET6_ADDRSTRLEN];
 	unsigned long port = 0;
 	size_t n;
+	int six;
 
 	if (colon == NULL || colon == s || (n = (size_t)(colon - s)) >= sizeof(host))
 		return (-EINVAL);
-	memcpy(host, s, n);
-	host[n] = '\0';
+	six = s[0] == '[' && colon[-1] == ']' && n > 2;
+	memcpy(host, s + six, n - 2 * (size_t)six);
+	host[n - 2 * (size_t)six] = '\0';
 	for (s = colon + 1; *s >= '0' && *s <= '9' && port <= 65535; s++)
 		port = port * 10 + (unsigned)(*s - '0');
 	if (*s != '\0' || port < 1 || port > 65535)
 		return (-EINVAL);
-	memset(sin, 0, sizeof(*sin));
-	sin->sin_family = AF_INET;
-	sin->sin_port = htons((uint16_t)port);
-	if (wild && strcmp(host, "*") == 0)
-		return (0);
-	if (inet_pton(AF_INET, host, &sin->sin_addr) != 1)
-		return (-EINVAL);
-	if (sin->sin_addr.s_addr == INADDR_ANY)
-		return (wild ? 0 : -EINVAL);
-	return (IN_MULTICAST(ntohl(sin->sin_addr.s_addr)) || sin->sin_addr.s_addr == INADDR_NONE ? -EINVAL : 0);
+	memset(addr, 0, sizeof(*addr));
+	addr->sa.sa_family = AF_INET;
+	addr->sin.sin_port = htons((uint16_t)port);	/* at the same place in both */
+	return (six ? sockaddr_host6(host, wild, addr) : sockaddr_host(host, wild, addr));
+}
+
+socklen_t
+config_addrlen(const union config_addr *addr)
+{
+	return (addr->sa.sa_family == AF_INET6 ? sizeof(addr->sin6) : sizeof(addr->sin));
+}
+
+int
+config_addrany(const union config_addr *addr)
+{
+	return (addr->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&addr->sin6.sin6_addr) :
+	    addr->sin.sin_addr.s_addr == INADDR_ANY);
+}
+
+int
+config_addrcmp(const union config_addr *a, const union config_addr *b)
+{
+	int cmp = a->sa.sa_family - b->sa.sa_family;
+
+	if (cmp == 0 && a->sa.sa_family == AF_INET6)
+		cmp = memcmp(&a->sin6.sin6_addr, &b->sin6.sin6_addr, sizeof(a->sin6.sin6_addr));
+	else if (cmp == 0)
+		cmp = memcmp(&a->sin.sin_addr, &b->sin.sin_addr, sizeof(a->sin.sin_addr));
+	return (cmp != 0 ? cmp : ntohs(a->sin.sin_port) - ntohs(b->sin.sin_port));
+}
+
+const char *
+config_prefix6(const char *s, struct in6_addr *addr, int *prefixlen)
+{
+	const char *slash = strchr(s, '/');
+	char host[INET6_ADDRSTRLEN], *end;
+	size_t len = slash != NULL ? (size_t)(slash - s) : 0;
+
+	if (slash == NULL || len >= sizeof(host) || slash[1] < '0' || slash[1] > '9' || strlen(slash + 1) > 3)
+		return ("is not an address/prefix");
+	memcpy(host, s, len);
+	host[len] = '\0';
+	if (inet_pton(AF_INET6, host, addr) != 1)
+		return ("is not an address/prefix");
+	*prefixlen = (int)strtol(slash + 1, &end, 10);
+	if (*end != '\0' || *prefixlen > 128)
+		return ("has a prefix that is not 0 to 128");
+	if (IN6_IS_ADDR_UNSPECIFIED(addr) || IN6_IS_ADDR_LOOPBACK(addr) || IN6_IS_ADDR_MULTICAST(addr) ||
+	    IN6_IS_ADDR_V4MAPPED(addr))
+		return ("is not a host's address");
+	if (IN6_IS_ADDR_LINKLOCAL(addr))
+		return ("is link-local; an interface makes that one itself");
+	return (NULL);
 }
 
 const char *
@@ -292,12 +362,17 @@ config_name_ok(const char *s, size_t size)
 }
 
 const char *
-config_addrstr(const struct sockaddr_in *sin, char buf[static 24])
+config_addrstr(const union config_addr *addr, char buf[static CONFIG_ADDRSTRLEN])
 {
-	char host[INET_ADDRSTRLEN] = "*";
+	char host[INET6_ADDRSTRLEN] = "*";
 
-	if (sin->sin_addr.s_addr != INADDR_ANY)
-		inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host));
-	snprintf(buf, 24, "%s:%u", host, ntohs(sin->sin_port));
+	if (addr->sa.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &addr->sin6.sin6_addr, host, sizeof(host));
+		snprintf(buf, CONFIG_ADDRSTRLEN, "[%s]:%u", host, ntohs(addr->sin6.sin6_port));
+		return (buf);
+	}
+	if (addr->sin.sin_addr.s_addr != INADDR_ANY)
+		inet_ntop(AF_INET, &addr->sin.sin_addr, host, sizeof(host));
+	snprintf(buf, CONFIG_ADDRSTRLEN, "%s:%u", host, ntohs(addr->sin.sin_port));
 	return (buf);
 }

@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <uvnet/err.h>
 #include <uvnet/net.h>
 #include <uvnet/vnet.h>
@@ -22,17 +23,35 @@
 #define CONFIG_UDPIDLE 60		/* `idle`: seconds without a datagram that end a client's flow */
 #define CONFIG_MEMORY ((size_t)16 << 20)	/* what a stack that says nothing has */
 
+#define CONFIG_MAXADDR6 2		/* IPv6 addresses of an interface, beside the link-local one */
+#define CONFIG_ADDRSTRLEN (INET6_ADDRSTRLEN + 8)
+
+/* An address with a port, of either family. */
+union config_addr {
+	struct sockaddr sa;
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+};
+
+struct config_addr6 {
+	struct in6_addr addr;
+	int prefixlen;
+};
+
 struct config_interface {
 	char name[IFNAMSIZ_UV];
 	char link[VNET_NAMELEN];
 	struct in_addr addr;
-	int prefixlen;			/* -1: the interface has no address */
+	int prefixlen;			/* -1: the interface has no IPv4 address */
+	struct config_addr6 addr6[CONFIG_MAXADDR6];
+	int naddr6;
+	int slaac;			/* takes IPv6 addresses that routers advertise */
 	int line;
 };
 
 /* `forward` (host to stack) or `publish` (stack to host). */
 struct config_port {
-	struct sockaddr_in listen, to;
+	union config_addr listen, to;
 	int udp;			/* proto: datagrams, else TCP */
 	int idle;			/* of UDP, seconds */
 	int line;
@@ -90,16 +109,22 @@ void config_error(struct config *cfg, int line, const char *fmt, ...) __attribut
 /* What no single value shows: uniqueness, ends of links, and so on.  By config_parse(). */
 void config_check(struct config *cfg);
 
-/* "10.0.0.1:80", "*:80".  `wild`: whether the address may be any.  0 or -EINVAL. */
-int config_sockaddr(const char *s, int wild, struct sockaddr_in *sin);
+/* "10.0.0.1:80", "*:80", "[fd00::1]:80", "[::]:80".  `wild`: whether the address may be any.  0 or -EINVAL. */
+int config_sockaddr(const char *s, int wild, union config_addr *addr);
+socklen_t config_addrlen(const union config_addr *addr);
+int config_addrany(const union config_addr *addr);
+/* By family, then address, then port: as strcmp(3). */
+int config_addrcmp(const union config_addr *a, const union config_addr *b);
 /* "10.0.0.1/24"; with `net`, "10.0.0.0/24", or "default", without bits of a host.  NULL, or what is wrong with it. */
 const char *config_prefix(const char *s, int net, struct in_addr *addr, int *prefixlen);
+/* "fd00::1/64": NULL, or what is wrong with it. */
+const char *config_prefix6(const char *s, struct in6_addr *addr, int *prefixlen);
 /* "4M", "512K", "1G": bytes, or 0 when it is not a size. */
 size_t config_size(const char *s);
 /* Letters, digits, `-`, `_`, `.`; does not begin with `.` or `-`; fits `size` bytes. */
 int config_name_ok(const char *s, size_t size);
 /* The sentence's form of an address: "10.0.0.1:80". */
-const char *config_addrstr(const struct sockaddr_in *sin, char buf[static 24]);
+const char *config_addrstr(const union config_addr *addr, char buf[static CONFIG_ADDRSTRLEN]);
 
 /* Fill the structures from libucl's tree.  By config_parse(). */
 struct scan;

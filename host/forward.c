@@ -33,7 +33,7 @@ struct forward {
 	LIST_ENTRY(forward) f_le;
 	struct stack *f_stack;
 	int f_fd;
-	struct sockaddr_in f_to;
+	union config_addr f_to;
 };
 
 /* Of the process: descriptors that it may have, and listeners, which are made while no worker runs. */
@@ -50,9 +50,9 @@ forward_connect(struct forward *f, int fd)
 	int error;
 
 	CURVNET_SET(st->st_vnet);
-	error = inet->socreate(AF_INET, &so, SOCK_STREAM, 0);
+	error = inet->socreate(f->f_to.sa.sa_family, &so, SOCK_STREAM, 0);
 	if (error == 0) {
-		error = inet->soconnect(so, &f->f_to);
+		error = inet->soconnect(so, &f->f_to.sa);
 		if (error == 0)
 			relay_create(st, fd, 0, so);
 		else
@@ -116,7 +116,7 @@ forward_create(struct stack *st, const struct config_port *port, struct uverr *e
 {
 	struct forward *f;
 	struct rlimit rl;
-	char addr[24];
+	char addr[CONFIG_ADDRSTRLEN];
 	int error, on = 1;
 
 	config_addrstr(&port->listen, addr);
@@ -129,13 +129,15 @@ forward_create(struct stack *st, const struct config_port *port, struct uverr *e
 	f->f_to = port->to;
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
 		forwards_maxfd = rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
-	f->f_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	f->f_fd = socket(port->listen.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (f->f_fd < 0) {
 		error = uverr(err, errno, "forward: %s: %s", addr, strerror(errno));
 		goto fail;
 	}
 	setsockopt(f->f_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(f->f_fd, (const struct sockaddr *)&port->listen, sizeof(port->listen)) != 0 ||
+	if (port->listen.sa.sa_family == AF_INET6)
+		setsockopt(f->f_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));	/* the other family is another `forward` */
+	if (bind(f->f_fd, &port->listen.sa, config_addrlen(&port->listen)) != 0 ||
 	    listen(f->f_fd, SOMAXCONN) != 0) {
 		if (errno == EADDRINUSE)
 			error = uverr(err, errno, "forward: %s: port in use (by another process?)", addr);

@@ -126,6 +126,15 @@ end_attach(struct end *e, const struct config_interface *ifc, const struct end *
 			return (uverr(err, -error, "interface %s.address: %s", ifc->name, strerror(-error)));
 		}
 	}
+	/* That no two ends of a link have the same address was checked: they are valid at once. */
+	for (int i = 0; i < ifc->naddr6 && error == 0; i++)
+		error = inet->if_addaddr6(e->e_ifp, &ifc->addr6[i].addr, (unsigned)ifc->addr6[i].prefixlen, IN6_IFF_NODAD);
+	if (error == 0 && ifc->slaac)
+		error = inet->if_acceptrtadv(e->e_ifp);
+	if (error != 0) {
+		inet->if_clone_destroy(e->e_ifp);
+		return (uverr(err, -error, "interface %s.address: %s", ifc->name, strerror(-error)));
+	}
 	return (0);
 }
 

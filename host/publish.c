@@ -23,7 +23,7 @@ struct publish {
 	LIST_ENTRY(publish) p_le;
 	struct stack *p_stack;
 	struct socket *p_so;
-	struct sockaddr_in p_to;
+	union config_addr p_to;
 };
 
 #define PUBLISH_OF(ptr, member) ((struct publish *)((char *)(ptr) - offsetof(struct publish, member)))
@@ -38,7 +38,7 @@ publish_accept(struct publish *p)
 
 	if (!(inet->sostate(p->p_so) & SO_READABLE))
 		return (-EAGAIN);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(p->p_to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return (-errno);
 	error = inet->soaccept(p->p_so, &conn, NULL);
@@ -46,7 +46,7 @@ publish_accept(struct publish *p)
 		close(fd);
 		return (error);
 	}
-	connecting = connect(fd, (const struct sockaddr *)&p->p_to, sizeof(p->p_to)) != 0;
+	connecting = connect(fd, &p->p_to.sa, config_addrlen(&p->p_to)) != 0;
 	if (!connecting || errno == EINPROGRESS) {
 		relay_create(st, fd, connecting, conn);
 	} else {
@@ -95,7 +95,7 @@ int
 publish_create(struct stack *st, const struct config_port *port, struct uverr *err)
 {
 	struct publish *p;
-	char addr[24];
+	char addr[CONFIG_ADDRSTRLEN];
 	int error;
 
 	p = calloc(1, sizeof(*p));
@@ -105,10 +105,10 @@ publish_create(struct stack *st, const struct config_port *port, struct uverr *e
 	p->p_pause.d_func = publish_unpause;
 	p->p_stack = st;
 	p->p_to = port->to;
-	error = inet->socreate(AF_INET, &p->p_so, SOCK_STREAM, 0);
+	error = inet->socreate(port->listen.sa.sa_family, &p->p_so, SOCK_STREAM, 0);
 	if (error != 0)
 		goto fail;
-	error = inet->sobind(p->p_so, &port->listen);
+	error = inet->sobind(p->p_so, &port->listen.sa);
 	if (error == 0)
 		error = inet->solisten(p->p_so, PUBLISH_BACKLOG);
 	if (error != 0)

@@ -43,7 +43,7 @@ struct udpport {
 	struct watch u_watch;
 	struct socket *u_so;		/* or of a publish */
 	struct task u_task;
-	struct sockaddr_in u_to;
+	union config_addr u_to;
 	int64_t u_idle;			/* ns */
 	int u_maxfd;
 	struct delay u_expire;
@@ -56,8 +56,8 @@ struct flow {
 	LIST_ENTRY(flow) fl_hash;
 	TAILQ_ENTRY(flow) fl_le;
 	struct udpport *fl_port;
-	struct sockaddr_in fl_client;
-	struct in_addr fl_local;	/* the address of the host that the client wrote to, of a wild forward */
+	union config_addr fl_client;
+	union config_addr fl_local;	/* the address of the host that the client wrote to, of a wild forward */
 	int64_t fl_used;
 	struct socket *fl_so;		/* of a forward */
 	struct task fl_task;
@@ -73,9 +73,14 @@ struct flow {
 /* ---- Flows ---- */
 
 static struct flow_list *
-flow_bucket(struct udpport *u, const struct sockaddr_in *client)
+flow_bucket(struct udpport *u, const union config_addr *client)
 {
-	uint64_t key = (uint64_t)client->sin_addr.s_addr << 16 | client->sin_port;
+	uint64_t key = (uint64_t)client->sin.sin_addr.s_addr << 16 | client->sin.sin_port, half[2];
+
+	if (client->sa.sa_family == AF_INET6) {
+		memcpy(half, &client->sin6.sin6_addr, sizeof(half));
+		key = (half[0] ^ half[1] ^ half[1] >> 32) << 16 ^ client->sin6.sin6_port;
+	}
 
 	return (&u->u_hash[(key * 0x9e3779b97f4a7c15ULL) >> 58]);
 }
@@ -115,21 +120,24 @@ flow_answer(struct flow *fl, const void *buf, size_t len)
 {
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} control = { 0 };
-	struct in_pktinfo info = { .ipi_spec_dst = fl->fl_local };
+	const struct in_pktinfo info = { .ipi_spec_dst = fl->fl_local.sin.sin_addr };
+	const struct in6_pktinfo info6 = { .ipi6_addr = fl->fl_local.sin6.sin6_addr };
+	const int six = fl->fl_client.sa.sa_family == AF_INET6;
+	const size_t infolen = six ? sizeof(info6) : sizeof(info);
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
-	struct msghdr msg = { .msg_name = &fl->fl_client, .msg_namelen = sizeof(fl->fl_client), .msg_iov = &iov,
+	struct msghdr msg = { .msg_name = &fl->fl_client, .msg_namelen = config_addrlen(&fl->fl_client), .msg_iov = &iov,
 	    .msg_iovlen = 1 };
 	struct stack *st = fl->fl_port->u_stack;
 
 	if (fl->fl_port->u_wild) {
 		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		control.align.cmsg_level = IPPROTO_IP;
-		control.align.cmsg_type = IP_PKTINFO;
-		control.align.cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(&control.align), &info, sizeof(info));
+		msg.msg_controllen = CMSG_SPACE(infolen);
+		control.align.cmsg_level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+		control.align.cmsg_type = six ? IPV6_PKTINFO : IP_PKTINFO;
+		control.align.cmsg_len = CMSG_LEN(infolen);
+		memcpy(CMSG_DATA(&control.align), six ? (const void *)&info6 : &info, infolen);
 	}
 	if (sendmsg(fl->fl_port->u_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		st->st_failed++;
@@ -184,7 +192,7 @@ flow_event(struct watch *watch, uint32_t events)
 		n = recv(fl->fl_fd, buf, WORKER_BUFSIZE, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
 			break;
-		if (n < 0 || inet->sosendto(u->u_so, buf, (size_t)n, &fl->fl_client) < 0) {
+		if (n < 0 || inet->sosendto(u->u_so, buf, (size_t)n, &fl->fl_client.sa) < 0) {
 			st->st_failed++;
 		} else {
 			st->st_rx += (size_t)n;
@@ -200,10 +208,10 @@ flow_connect_stack(struct flow *fl)
 {
 	int error;
 
-	error = inet->socreate(AF_INET, &fl->fl_so, SOCK_DGRAM, 0);
+	error = inet->socreate(fl->fl_port->u_to.sa.sa_family, &fl->fl_so, SOCK_DGRAM, 0);
 	if (error != 0)
 		return (error);
-	error = inet->soconnect(fl->fl_so, &fl->fl_port->u_to);
+	error = inet->soconnect(fl->fl_so, &fl->fl_port->u_to.sa);
 	if (error != 0) {
 		inet->soclose(fl->fl_so);
 		fl->fl_so = NULL;
@@ -220,11 +228,11 @@ flow_connect_host(struct flow *fl)
 	const struct udpport *u = fl->fl_port;
 	int fd, error;
 
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(u->u_to.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return (-errno);
 	error = fd >= u->u_maxfd ? -EMFILE : 0;
-	if (error == 0 && connect(fd, (const struct sockaddr *)&u->u_to, sizeof(u->u_to)) != 0)
+	if (error == 0 && connect(fd, &u->u_to.sa, config_addrlen(&u->u_to)) != 0)
 		error = -errno;
 	if (error == 0)
 		error = worker_watch(u->u_stack->st_worker, fd, EPOLLIN, &fl->fl_watch);
@@ -252,7 +260,7 @@ flows_expire(struct delay *d)
 
 /* A client that is heard for the first time, or after it was silent.  NULL: there is no room for it.  Stack current. */
 static struct flow *
-flow_create(struct udpport *u, const struct sockaddr_in *client)
+flow_create(struct udpport *u, const union config_addr *client)
 {
 	struct flow *fl;
 	int error;
@@ -288,12 +296,12 @@ flow_create(struct udpport *u, const struct sockaddr_in *client)
 }
 
 static struct flow *
-flow_of(struct udpport *u, const struct sockaddr_in *client)
+flow_of(struct udpport *u, const union config_addr *client)
 {
 	struct flow *fl;
 
 	LIST_FOREACH (fl, flow_bucket(u, client), fl_hash)
-		if (fl->fl_client.sin_addr.s_addr == client->sin_addr.s_addr && fl->fl_client.sin_port == client->sin_port) {
+		if (config_addrcmp(&fl->fl_client, client) == 0) {
 			flow_use(fl);
 			return (fl);
 		}
@@ -304,27 +312,32 @@ flow_of(struct udpport *u, const struct sockaddr_in *client)
 
 /* One datagram of a forward's client.  Its length or -errno; *local: which address of the host it was sent to. */
 static ssize_t
-client_receive(struct udpport *u, void *buf, struct sockaddr_in *client, struct in_addr *local)
+client_receive(struct udpport *u, void *buf, union config_addr *client, union config_addr *local)
 {
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} control;
 	struct iovec iov = { .iov_base = buf, .iov_len = WORKER_BUFSIZE };
 	struct msghdr msg = { .msg_name = client, .msg_namelen = sizeof(*client), .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = &control, .msg_controllen = sizeof(control) };
-	struct in_pktinfo info = { 0 };
+	struct in6_pktinfo info6;
+	struct in_pktinfo info;
 	struct cmsghdr *c;
 	ssize_t n;
 
-	local->s_addr = INADDR_ANY;
+	memset(local, 0, sizeof(*local));
 	n = recvmsg(u->u_fd, &msg, MSG_DONTWAIT);
 	if (n < 0)
 		return (-errno);
 	for (c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
-	*local = info.ipi_spec_dst;
+			local->sin.sin_addr = info.ipi_spec_dst;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&info6, CMSG_DATA(c), sizeof(info6));
+			local->sin6.sin6_addr = info6.ipi6_addr;
+		}
 	return (n);
 }
 
@@ -334,8 +347,7 @@ forward_event(struct watch *watch, uint32_t events)
 	struct udpport *u = PORT_OF(watch, u_watch);
 	struct stack *st = u->u_stack;
 	unsigned char *buf = worker_buf(st->st_worker);
-	struct sockaddr_in client;
-	struct in_addr local;
+	union config_addr client, local;
 	struct flow *fl;
 	ssize_t n;
 
@@ -364,13 +376,13 @@ publish_run(struct task *t)
 	struct udpport *u = PORT_OF(t, u_task);
 	struct stack *st = u->u_stack;
 	unsigned char *buf = worker_buf(st->st_worker);
-	struct sockaddr_in client;
+	union config_addr client;
 	struct flow *fl;
 	ssize_t n = 0;
 
 	CURVNET_SET(st->st_vnet);
 	for (int i = 0; i < UDP_BATCH; i++) {
-		n = inet->soreceivefrom(u->u_so, buf, WORKER_BUFSIZE, &client);
+		n = inet->soreceivefrom(u->u_so, buf, WORKER_BUFSIZE, &client.sa);
 		if (n < 0)
 			break;
 		fl = flow_of(u, &client);
@@ -397,16 +409,18 @@ publish_upcall(struct socket *so, void *arg)
 /* ---- Ports ---- */
 
 static int
-forward_listen(struct udpport *u, const struct sockaddr_in *listen)
+forward_listen(struct udpport *u, const union config_addr *listen)
 {
+	const int six = listen->sa.sa_family == AF_INET6;
 	int error, on = 1;
 
-	u->u_wild = listen->sin_addr.s_addr == INADDR_ANY;
-	u->u_fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	u->u_wild = config_addrany(listen);
+	u->u_fd = socket(listen->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (u->u_fd < 0)
 		return (-errno);
-	if ((u->u_wild && setsockopt(u->u_fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) ||
-	    bind(u->u_fd, (const struct sockaddr *)listen, sizeof(*listen)) != 0)
+	if ((six && setsockopt(u->u_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+	    (u->u_wild && setsockopt(u->u_fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_RECVPKTINFO : IP_PKTINFO, &on,
+	    sizeof(on)) != 0) || bind(u->u_fd, &listen->sa, config_addrlen(listen)) != 0)
 		error = -errno;
 	else
 		error = worker_watch(u->u_stack->st_worker, u->u_fd, EPOLLIN, &u->u_watch);
@@ -416,14 +430,14 @@ forward_listen(struct udpport *u, const struct sockaddr_in *listen)
 }
 
 static int
-publish_listen(struct udpport *u, const struct sockaddr_in *listen)
+publish_listen(struct udpport *u, const union config_addr *listen)
 {
 	int error;
 
-	error = inet->socreate(AF_INET, &u->u_so, SOCK_DGRAM, 0);
+	error = inet->socreate(listen->sa.sa_family, &u->u_so, SOCK_DGRAM, 0);
 	if (error != 0)
 		return (error);
-	error = inet->sobind(u->u_so, listen);
+	error = inet->sobind(u->u_so, &listen->sa);
 	if (error != 0)
 		inet->soclose(u->u_so);
 	else
@@ -436,7 +450,7 @@ udpport_create(struct stack *st, const struct config_port *port, int publish, st
 {
 	struct udpport *u;
 	struct rlimit rl;
-	char addr[24];
+	char addr[CONFIG_ADDRSTRLEN];
 	int error;
 
 	u = calloc(1, sizeof(*u));

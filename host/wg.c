@@ -298,6 +298,11 @@ device_create(struct wgport *wp, const struct wgquick *q, struct uverr *err)
 		if (error != 0)
 			uverr(err, -error, "wg0: Address: %s", strerror(-error));
 	}
+	for (int i = 0; i < q->naddr6 && error == 0; i++) {
+		error = inet->if_addaddr6(wp->ifp, &q->addr6[i].addr, (unsigned)q->addr6[i].prefixlen, 0);
+		if (error != 0)
+			uverr(err, -error, "wg0: Address: %s", strerror(-error));
+	}
 	if (error == 0) {
 		error = wg->uapi(wp->ifp, q->uapi, strlen(q->uapi), &reply, err);
 		free(reply);

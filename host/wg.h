@@ -16,6 +16,8 @@ struct wgquick {
 	unsigned mtu;			/* 0: not said */
 	struct in_addr addr;		/* the first IPv4 one, or 0.0.0.0 */
 	unsigned prefixlen;
+	struct config_addr6 addr6[CONFIG_MAXADDR6];
+	int naddr6;
 };
 
 /*

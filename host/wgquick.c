@@ -85,8 +85,15 @@ address(struct wgquick *q, char *list)
 		slash = strchr(s, '/');
 		if (slash != NULL)
 			*slash++ = '\0';
-		if (inet_pton(AF_INET6, s, &in6) == 1)
-			continue;		/* stacks have IPv4 */
+		if (inet_pton(AF_INET6, s, &in6) == 1) {
+			n = 128;
+			if (slash != NULL && number(slash, 128, &n) != 0)
+				return (-EINVAL);
+			if (q->naddr6 == CONFIG_MAXADDR6)
+				return (-E2BIG);
+			q->addr6[q->naddr6++] = (struct config_addr6){ .addr = in6, .prefixlen = (int)n };
+			continue;
+		}
 		n = 32;
 		if (inet_pton(AF_INET, s, &in) != 1 || (slash != NULL && number(slash, 32, &n) != 0))
 			return (-EINVAL);

@@ -66,7 +66,7 @@ all_forms_are_read(void **state)
 	const struct config_vnet *cv;
 	struct config cfg;
 	struct uverr err;
-	char addr[24];
+	char addr[CONFIG_ADDRSTRLEN];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -177,6 +177,15 @@ static const struct {
 	    "c:1: vnet \"a\": interface e.address: \"10.0.0.1\" is not an address/prefix\n" },
 	{ "vnet a { interface e { link = l; address = 10.0.0.1/33 } }",
 	    "c:1: vnet \"a\": interface e.address: \"10.0.0.1/33\" has a prefix that is not 0 to 32\n" },
+	{ "vnet a { interface e { link = l; address = \"fd00::1/129\" } }",
+	    "c:1: vnet \"a\": interface e.address: \"fd00::1/129\" has a prefix that is not 0 to 128\n" },
+	{ "vnet a { interface e { link = l; address = \"ff02::1/64\" } }",
+	    "c:1: vnet \"a\": interface e.address: \"ff02::1/64\" is not a host's address\n" },
+	{ "vnet a { interface e { link = l; address = [\"10.0.0.1/24\", \"10.0.0.2/24\"] } }",
+	    "c:1: vnet \"a\": interface e.address: more than one IPv4 address\n" },
+	{ "vnet a { interface e { link = l; address = \"fd00::1/64\" } }\nvnet b { interface e { link = l; address ="
+	    " \"fd00::1/64\" } }",
+	    "c:2: vnet \"b\": interface e: the other end of link \"l\", in line 1, has the same address\n" },
 	{ "vnet a { interface e { link = l; address = 10.0.0.0/24 } }",
 	    "c:1: vnet \"a\": interface e.address: 10.0.0.0/24 is not a host's address\n" },
 	{ "vnet a { interface e { link = l; address = 224.0.0.1/4 } }",

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""IPv6 in the configuration: stacks that have nothing else, ports of either family of the host on both sides."""
+
+import socket
+import threading
+
+from harness import Skip, Vnet, WebServer, fetch_sum, free_ports, main, until
+
+MB = 1 << 20
+
+
+def host_has_inet6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def pair(name, listen, to, proto="tcp"):
+    return f"""
+vnet {name}-site {{
+    interface ep0 {{ link = "{name}"; address = "fd00::1/64"; }}
+    forward {{ listen = "{listen}"; to = "[fd00::2]:80"; proto = {proto}; }}
+}}
+vnet {name}-dc {{
+    interface ep0 {{ link = "{name}"; address = [ "10.0.0.2/24", "fd00::2/64" ]; }}
+    publish {{ listen = "[fd00::2]:80"; to = "{to}"; proto = {proto}; }}
+}}
+"""
+
+
+def two_customers_on_one_address(program):
+    red, blue, ports = WebServer(1, 8 * MB), WebServer(2, 8 * MB), free_ports(2)
+    conf = (pair("red", f"127.0.0.1:{ports[0]}", f"127.0.0.1:{red.port}") +
+            pair("blue", f"127.0.0.1:{ports[1]}", f"127.0.0.1:{blue.port}"))
+    with Vnet(program, conf):
+        assert fetch_sum(ports[0]) == red.sum
+        assert fetch_sum(ports[1]) == blue.sum
+
+
+def a_client_of_inet6(program):
+    if not host_has_inet6():
+        raise Skip("this machine has no ::1")
+    server, (port,) = WebServer(1, 1000), free_ports(1)
+    with Vnet(program, pair("red", f"[::1]:{port}", f"127.0.0.1:{server.port}")):
+        with socket.create_connection(("::1", port), timeout=60) as s:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            answer = b""
+            while chunk := s.recv(65536):
+                answer += chunk
+        assert len(answer.partition(b"\r\n\r\n")[2]) == 1000, answer[:200]
+
+
+def datagrams_come_back_from_the_address_that_was_asked(program):
+    if not host_has_inet6():
+        raise Skip("this machine has no ::1")
+    echo = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    echo.bind(("::1", 0))
+
+    def serve():
+        while True:
+            data, client = echo.recvfrom(65536)
+            echo.sendto(b"echo " + data, client)
+
+    threading.Thread(target=serve, daemon=True).start()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.bind(("::1", 0))
+        port = s.getsockname()[1]
+    with Vnet(program, pair("red", f"[::]:{port}", f"[::1]:{echo.getsockname()[1]}", "udp")):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+            s.settimeout(1)
+            s.connect(("::1", port))  # refuses what comes from elsewhere
+
+            def asked(size):
+                try:
+                    s.send(b"x" * size)
+                    return s.recv(65536) == b"echo " + b"x" * size
+                except OSError:
+                    return False
+
+            until("an answer", lambda: asked(10))
+            until("an answer in fragments", lambda: asked(5000))
+
+
+def a_mistake_is_named(program):
+    conf = program.write("bad.conf", 'vnet a { interface e { link = l; address = "fd00::1/64"; }\n'
+                         'publish { listen = "[fd00::2]:80"; to = "127.0.0.1:1"; } }\n')
+    code, _, err = program.call("check", conf)
+    assert code == 1 and "publish.listen: [fd00::2]:80: no interface of this stack has that address" in err, err
+
+
+if __name__ == "__main__":
+    main([
+        two_customers_on_one_address,
+        a_client_of_inet6,
+        datagrams_come_back_from_the_address_that_was_asked,
+        a_mistake_is_named,
+    ])

@@ -179,8 +179,9 @@ static json *
 routes_json(void)
 {
 	json *list = json_list(), *j;
+	struct rt_data6 rt6;
 	struct rt_data rt;
-	char addr[INET_ADDRSTRLEN];
+	char addr[INET6_ADDRSTRLEN];
 
 	for (unsigned i = 0; inet->rt_get(i, &rt) == 0; i++) {
 		j = json_object();
@@ -191,45 +192,88 @@ routes_json(void)
 		json_str(j, "interface", rt.ifname);
 		json_append(list, j);
 	}
+	for (unsigned i = 0; inet->rt_get6(i, &rt6) == 0; i++) {
+		j = json_object();
+		json_str(j, "to", inet_ntop(AF_INET6, &rt6.dst, addr, sizeof(addr)));
+		json_int(j, "prefixlen", rt6.prefixlen);
+		if (!IN6_IS_ADDR_UNSPECIFIED(&rt6.gateway))
+			json_str(j, "gateway", inet_ntop(AF_INET6, &rt6.gateway, addr, sizeof(addr)));
+		json_str(j, "interface", rt6.ifname);
+		json_append(list, j);
+	}
 	return (list);
+}
+
+/* What a request says of a route, in the form of the configuration.  NULL, or what is wrong with it. */
+static const char *
+route_parse(const struct request *req, struct config_route *rt, const char **what)
+{
+	const char *fault;
+
+	*rt = (struct config_route){ 0 };
+	*what = req->add[0] != '\0' ? req->add : req->delete;
+	if (**what == '\0')
+		return (NULL);
+	rt->six = strchr(*what, ':') != NULL;
+	fault = rt->six ? config_prefix6(*what, 1, &rt->dst6, &rt->prefixlen) :
+	    config_prefix(*what, 1, &rt->dst, &rt->prefixlen);
+	if (fault != NULL || req->add[0] == '\0')
+		return (fault);
+	*what = req->gateway;
+	if (inet_pton(rt->six ? AF_INET6 : AF_INET, *what, rt->six ? (void *)&rt->gateway6 : &rt->gateway) == 1)
+		return (NULL);
+	if (!config_name_ok(*what, sizeof(rt->ifname)))
+		return ("is neither an address of that family nor an interface");
+	strcpy(rt->ifname, *what);
+	return (NULL);
+}
+
+static const char *
+route_reason(int error, const struct config_route *rt)
+{
+	switch (error) {
+	case -ESRCH:
+		return ("there is no such route");
+	case -EEXIST:
+		return ("there is such a route");
+	case -ENETUNREACH:
+		return ("no interface has a network with that gateway");
+	case -ENXIO:
+		return ("there is no such interface");
+	case -EINVAL:
+		return (rt->ifname[0] != '\0' ? "over Ethernet a route needs a gateway" : "the gateway is not a neighbour");
+	default:
+		return (strerror(-error));
+	}
 }
 
 static json *
 route_run(const struct request *req)
 {
-	const char *to = req->add[0] != '\0' ? req->add : req->delete, *fault;
 	struct stack *st = stack_find(req->name);
-	struct in_addr dst = { 0 }, gateway = { 0 };
+	struct config_route rt;
 	struct uverr err;
+	const char *what, *fault;
 	json *j, *list;
-	struct ifnet *ifp;
-	int prefixlen = 0, error = 0, overif;
+	int error = 0;
 
 	if (st == NULL)
 		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
-	fault = to[0] != '\0' ? config_prefix(to, 1, &dst, &prefixlen) : NULL;
+	fault = route_parse(req, &rt, &what);
 	if (fault != NULL)
-		return (answer(uverr(&err, EINVAL, "\"%.64s\" %s", to, fault), &err));
-	overif = req->add[0] != '\0' && inet_pton(AF_INET, req->gateway, &gateway) != 1;
-	if (overif && !config_name_ok(req->gateway, IFNAMSIZ_UV))
-		return (answer(uverr(&err, EINVAL, "\"%.64s\" is neither an address nor an interface", req->gateway), &err));
+		return (answer(uverr(&err, EINVAL, "\"%.64s\" %s", what, fault), &err));
 	workers_stop();
 	CURVNET_SET(st->st_vnet);
-	if (overif)
-		error = (ifp = inet->ifunit(req->gateway)) != NULL ? inet->rt_addif(dst, (unsigned)prefixlen, ifp) : -ENXIO;
-	else if (req->add[0] != '\0')
-		error = inet->rt_add(dst, (unsigned)prefixlen, gateway);
-	else if (to[0] != '\0')
-		error = inet->rt_delete(dst, (unsigned)prefixlen);
+	if (req->add[0] != '\0')
+		error = route_create(&rt);
+	else if (req->delete[0] != '\0')
+		error = rt.six ? inet->rt_delete6(&rt.dst6, (unsigned)rt.prefixlen) :
+		    inet->rt_delete(rt.dst, (unsigned)rt.prefixlen);
 	list = routes_json();
 	CURVNET_RESTORE();
 	workers_resume();
 	if (error != 0)
-		uverr(&err, -error, "%s: %s", to, error == -ESRCH ? "there is no such route" : error == -EEXIST ?
-		    "there is such a route" : error == -ENETUNREACH ? "no interface has a network with that gateway" :
-		    error == -ENXIO ? "there is no such interface" :
-		    error == -EINVAL ? overif ? "over Ethernet a route needs a gateway" : "the gateway is not a neighbour" :
-		    strerror(-error));
+		uverr(&err, -error, "%s: %s", req->add[0] != '\0' ? req->add : req->delete, route_reason(error, &rt));
 	j = answer(error, &err);
 	json_put(j, "routes", list);
 	return (j);

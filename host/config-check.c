@@ -54,6 +54,26 @@ listen_cmp(const void *a, const void *b)
 	return (cmp != 0 ? cmp : x->line - y->line);
 }
 
+/* Whether the interface has a network with that IPv6 address; *ours: which is its own. */
+static int
+interface_neighbour6(const struct config_interface *ifc, const struct in6_addr *addr, int *ours)
+{
+	const struct config_addr6 *a;
+	int i, bit;
+
+	for (i = 0; i < ifc->naddr6; i++) {
+		a = &ifc->addr6[i];
+		for (bit = 0; bit < a->prefixlen; bit++)
+			if (((a->addr.s6_addr[bit / 8] ^ addr->s6_addr[bit / 8]) & 0x80 >> bit % 8) != 0)
+				break;
+		if (bit == a->prefixlen) {
+			*ours = memcmp(&a->addr, addr, sizeof(*addr)) == 0;
+			return (1);
+		}
+	}
+	return (0);
+}
+
 /* An IPv6 address that both have, or NULL. */
 static const struct in6_addr *
 addr6_common(const struct config_interface *a, const struct config_interface *b)
@@ -140,16 +160,22 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 {
 	const struct config_route *rt;
 	const struct config_interface *ifc;
-	char gw[INET_ADDRSTRLEN], dst[INET_ADDRSTRLEN];
+	char gw[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
 	size_t i, j;
 	uint32_t mask;
+	int ours;
 
 	for (i = 0; i < cv->nroutes; i++) {
 		rt = &cv->routes[i];
-		inet_ntop(AF_INET, &rt->gateway, gw, sizeof(gw));
-		inet_ntop(AF_INET, &rt->dst, dst, sizeof(dst));
+		inet_ntop(rt->six ? AF_INET6 : AF_INET, rt->six ? (const void *)&rt->gateway6 : &rt->gateway, gw, sizeof(gw));
+		inet_ntop(rt->six ? AF_INET6 : AF_INET, rt->six ? (const void *)&rt->dst6 : &rt->dst, dst, sizeof(dst));
+		ours = 0;
 		for (j = 0; j < cv->ninterfaces; j++) {
 			ifc = &cv->interfaces[j];
+			if (rt->six && interface_neighbour6(ifc, &rt->gateway6, &ours))
+				break;
+			if (rt->six)
+				continue;
 			mask = ifc->prefixlen > 0 ? htonl(0xffffffffU << (32 - ifc->prefixlen)) : 0;
 			if (ifc->prefixlen >= 0 && ((rt->gateway.s_addr ^ ifc->addr.s_addr) & mask) == 0)
 				break;
@@ -164,10 +190,12 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 		} else if (j == cv->ninterfaces)
 			config_error(cfg, rt->line, "vnet \"%s\": gateway %s: no interface of this stack has a network with that"
 			    " address", cv->name, gw);
-		else if (rt->gateway.s_addr == cv->interfaces[j].addr.s_addr)
+		else if (rt->six ? ours : rt->gateway.s_addr == cv->interfaces[j].addr.s_addr)
 			config_error(cfg, rt->line, "vnet \"%s\": gateway %s: is this stack itself", cv->name, gw);
 		for (j = 0; j < i; j++)
-			if (rt->dst.s_addr == cv->routes[j].dst.s_addr && rt->prefixlen == cv->routes[j].prefixlen)
+			if (rt->six == cv->routes[j].six && rt->prefixlen == cv->routes[j].prefixlen && (rt->six ?
+			    memcmp(&rt->dst6, &cv->routes[j].dst6, sizeof(rt->dst6)) == 0 :
+			    rt->dst.s_addr == cv->routes[j].dst.s_addr))
 				config_error(cfg, rt->line, "vnet \"%s\": route to %s/%d: there is one in line %d", cv->name, dst,
 				    rt->prefixlen, cv->routes[j].line);
 	}

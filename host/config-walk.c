@@ -133,7 +133,7 @@ addresses_walk(struct walk *w, struct config_interface *ifc, int section, int ma
 				return;
 			}
 			a6 = &ifc->addr6[ifc->naddr6++];
-			fault = config_prefix6(s, &a6->addr, &a6->prefixlen);
+			fault = config_prefix6(s, 0, &a6->addr, &a6->prefixlen);
 			if (fault != NULL)
 				WALK_ERROR(w, mark, "%s: \"%.64s\" %s", path, s, fault);
 		} else if (ifc->prefixlen >= 0) {
@@ -304,7 +304,9 @@ gateway_walk(struct walk *w, struct config_route *rt, int mark, const char *path
 {
 	const char *s = value_string(w, mark, path, head);
 
-	if (s != NULL && inet_pton(AF_INET, s, &rt->gateway) != 1)
+	if (s != NULL && strchr(s, ':') != NULL)
+		rt->six |= 1;
+	if (s != NULL && inet_pton(rt->six & 1 ? AF_INET6 : AF_INET, s, rt->six & 1 ? (void *)&rt->gateway6 : &rt->gateway) != 1)
 		WALK_ERROR(w, mark, "%s: \"%.64s\" is not an address", path, s);
 }
 
@@ -338,7 +340,13 @@ routes_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_objec
 			} else if (strcmp(key, "to") == 0) {
 				given |= 2;
 				s = value_string(w, m, "route.to", head);
-				fault = s != NULL ? config_prefix(s, 1, &rt->dst, &rt->prefixlen) : NULL;
+				fault = NULL;
+				if (s != NULL && strchr(s, ':') != NULL) {
+					rt->six |= 2;
+					fault = config_prefix6(s, 1, &rt->dst6, &rt->prefixlen);
+				} else if (s != NULL) {
+					fault = config_prefix(s, 1, &rt->dst, &rt->prefixlen);
+				}
 				if (fault != NULL)
 					WALK_ERROR(w, m, "route.to: \"%.64s\" %s", s, fault);
 			} else if (strcmp(key, "interface") == 0) {
@@ -354,6 +362,8 @@ routes_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_objec
 		}
 		if ((given & 2) == 0)
 			WALK_ERROR(w, mark, "route: has no `%s`", "to");
+		else if (given == 3 && (rt->six == 1 || rt->six == 2))
+			WALK_ERROR(w, mark, "route: `to` and `gateway` are not both of %s", "IPv4 or both of IPv6");
 		else if (given == 7 || given == 2)
 			WALK_ERROR(w, mark, "route: has %s", given == 2 ? "no `gateway`" : "a `gateway` and an `interface`");
 	}

@@ -286,7 +286,7 @@ config_addrcmp(const union config_addr *a, const union config_addr *b)
 }
 
 const char *
-config_prefix6(const char *s, struct in6_addr *addr, int *prefixlen)
+config_prefix6(const char *s, int net, struct in6_addr *addr, int *prefixlen)
 {
 	const char *slash = strchr(s, '/');
 	char host[INET6_ADDRSTRLEN], *end;
@@ -301,6 +301,11 @@ config_prefix6(const char *s, struct in6_addr *addr, int *prefixlen)
 	*prefixlen = (int)strtol(slash + 1, &end, 10);
 	if (*end != '\0' || *prefixlen > 128)
 		return ("has a prefix that is not 0 to 128");
+	for (int bit = *prefixlen; net && bit < 128; bit++)
+		if ((addr->s6_addr[bit / 8] & 0x80 >> bit % 8) != 0)
+			return ("is not a network: there are bits behind the prefix");
+	if (net)
+		return (NULL);
 	if (IN6_IS_ADDR_UNSPECIFIED(addr) || IN6_IS_ADDR_LOOPBACK(addr) || IN6_IS_ADDR_MULTICAST(addr) ||
 	    IN6_IS_ADDR_V4MAPPED(addr))
 		return ("is not a host's address");

@@ -63,6 +63,8 @@ struct config_ports {
 };
 
 struct config_route {
+	int six;			/* of IPv6: dst6, gateway6 */
+	struct in6_addr dst6, gateway6;
 	char ifname[IFNAMSIZ_UV];	/* over that interface, without a gateway; or empty */
 	struct in_addr dst, gateway;
 	int prefixlen;
@@ -117,8 +119,8 @@ int config_addrany(const union config_addr *addr);
 int config_addrcmp(const union config_addr *a, const union config_addr *b);
 /* "10.0.0.1/24"; with `net`, "10.0.0.0/24", or "default", without bits of a host.  NULL, or what is wrong with it. */
 const char *config_prefix(const char *s, int net, struct in_addr *addr, int *prefixlen);
-/* "fd00::1/64": NULL, or what is wrong with it. */
-const char *config_prefix6(const char *s, struct in6_addr *addr, int *prefixlen);
+/* Of IPv6: "fd00::1/64", of a host; with `net`, "fd00::/64" or "::/0".  NULL, or what is wrong with it. */
+const char *config_prefix6(const char *s, int net, struct in6_addr *addr, int *prefixlen);
 /* "4M", "512K", "1G": bytes, or 0 when it is not a size. */
 size_t config_size(const char *s);
 /* Letters, digits, `-`, `_`, `.`; does not begin with `.` or `-`; fits `size` bytes. */

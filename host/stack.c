@@ -46,11 +46,23 @@ stack_place(const struct config_vnet *cv, struct uverr *err)
 	return (worker_idlest());
 }
 
+int
+route_create(const struct config_route *rt)
+{
+	struct ifnet *ifp = NULL;
+
+	if (rt->ifname[0] != '\0' && (ifp = inet->ifunit(rt->ifname)) == NULL)
+		return (-ENXIO);
+	if (rt->six)
+		return (inet->rt_add6(&rt->dst6, (unsigned)rt->prefixlen, ifp == NULL ? &rt->gateway6 : NULL, ifp));
+	return (ifp == NULL ? inet->rt_add(rt->dst, (unsigned)rt->prefixlen, rt->gateway) :
+	    inet->rt_addif(rt->dst, (unsigned)rt->prefixlen, ifp));
+}
+
 /* What a stack's section lists; the stack is current.  *line: of the part that failed. */
 static int
 stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct uverr *err)
 {
-	struct ifnet *ifp;
 	size_t i;
 	int error;
 
@@ -72,12 +84,7 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	inet->ip_setforwarding(cv->forwarding);
 	for (i = 0; i < cv->nroutes && error == 0; i++) {
 		*line = cv->routes[i].line;
-		ifp = inet->ifunit(cv->routes[i].ifname);
-		if (cv->routes[i].ifname[0] == '\0')
-			error = inet->rt_add(cv->routes[i].dst, (unsigned)cv->routes[i].prefixlen, cv->routes[i].gateway);
-		else
-			error = ifp != NULL ? inet->rt_addif(cv->routes[i].dst, (unsigned)cv->routes[i].prefixlen, ifp) :
-			    -ENXIO;
+		error = route_create(&cv->routes[i]);
 		if (error != 0)
 			uverr(err, -error, "route: %s", strerror(-error));
 	}

@@ -78,6 +78,9 @@ void stacks_destroy(void);
 void stack_destroy(struct stack *st);
 struct stack *stack_find(const char *name);
 
+/* Add a route of the current stack.  -ENXIO: it has no interface of that name; else as rt_add(). */
+int route_create(const struct config_route *rt);
+
 /* ---- Links (link.c) ---- */
 
 /* Where a stack goes that has an interface on that link: the worker of one that is there, or NULL. */

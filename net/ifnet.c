@@ -358,6 +358,7 @@ ether_ifdetach(struct ifnet *ifp)
 	inet_abort_error = ENETDOWN;
 	netif_remove(&ifp->if_netif);
 	inet_routes_detach(ifp);
+	inet_routes6_detach(ifp);
 	inet_abort_error = 0;
 	ifp->if_attached = 0;
 	ifp->if_link_state = LINK_STATE_DOWN;

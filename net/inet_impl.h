@@ -35,6 +35,7 @@ void inet_loop_poll(void);
 /* route.c: whether this stack is a router; forget the routes over an interface. */
 int inet_forwarding(void);
 void inet_routes_detach(const struct ifnet *ifp);
+void inet_routes6_detach(const struct ifnet *ifp);
 
 /* socket.c: the upcalls' callout; why connections are being aborted right now, or 0. */
 void inet_sockets_init(void);

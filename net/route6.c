@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <uvnet/net.h>
 #include <uvnet/vnet.h>
 
@@ -25,6 +26,17 @@
 
 #define CSUM_GEN 0x00ff		/* lwIP's NETIF_CHECKSUM_GEN_* */
 #define MATCH_NONE (-1)
+#define ROUTES_MAX 1024		/* a stack */
+
+struct route6 {
+	TAILQ_ENTRY(route6) rt_le;
+	ip6_addr_t rt_dst, rt_gateway;	/* ::, there is none */
+	int rt_prefixlen;
+	struct ifnet *rt_ifp;
+};
+
+static TAILQ_HEAD(, route6) routes6 = TAILQ_HEAD_INITIALIZER(routes6);	/* the longest prefix first */
+static unsigned nroutes6;
 
 /* How many of the first bits of both are the same, at most `max`. */
 static int
@@ -65,6 +77,7 @@ struct netif *
 inet6_route(const ip6_addr_t *to)
 {
 	struct netif *netif, *found = NULL;
+	const struct route6 *rt;
 	int best = MATCH_NONE, len;
 
 	NETIF_FOREACH(netif) {
@@ -76,13 +89,28 @@ inet6_route(const ip6_addr_t *to)
 			found = netif;
 		}
 	}
+	TAILQ_FOREACH (rt, &routes6, rt_le) {
+		netif = &rt->rt_ifp->if_netif;
+		if (rt->rt_prefixlen <= best)
+			break;
+		if (prefix_same(to, &rt->rt_dst, rt->rt_prefixlen) == rt->rt_prefixlen && netif_is_up(netif) &&
+		    netif_is_link_up(netif))
+			return (netif);
+	}
 	return (found);
 }
 
 const ip6_addr_t *
 inet6_gateway(struct netif *netif, const ip6_addr_t *to)
 {
-	return (netif_match(netif, to) != MATCH_NONE ? to : NULL);
+	const int connected = netif_match(netif, to);
+	const struct route6 *rt;
+
+	TAILQ_FOREACH (rt, &routes6, rt_le)
+		if (rt->rt_prefixlen > connected && &rt->rt_ifp->if_netif == netif &&
+		    prefix_same(to, &rt->rt_dst, rt->rt_prefixlen) == rt->rt_prefixlen)
+			return (&rt->rt_gateway);
+	return (connected != MATCH_NONE ? to : NULL);
 }
 
 static int
@@ -223,6 +251,157 @@ if_getaddr6(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr)
 		addr->flags = (ip6_addr_istentative(state) ? IN6_IFF_TENTATIVE : 0) |
 		    (ip6_addr_isduplicated(state) ? IN6_IFF_DUPLICATED : 0) |
 		    (ip6_addr_isdeprecated(state) ? IN6_IFF_DEPRECATED : 0);
+		return (0);
+	}
+	return (-ENOENT);
+}
+
+/* ---- The table ---- */
+
+static struct route6 *
+route6_find(const ip6_addr_t *dst, unsigned prefixlen)
+{
+	struct route6 *rt;
+
+	TAILQ_FOREACH (rt, &routes6, rt_le)
+		if (rt->rt_prefixlen == (int)prefixlen && ip6_addr_cmp(&rt->rt_dst, dst))
+			break;
+	return (rt);
+}
+
+static void
+address_in(ip6_addr_t *to, const struct in6_addr *from)
+{
+	memset(to, 0, sizeof(*to));
+	memcpy(to->addr, from, sizeof(*from));
+}
+
+/* Whether all bits behind the prefix are zero. */
+static int
+is_network(const ip6_addr_t *ip, unsigned prefixlen)
+{
+	for (unsigned i = 0; i < 128; i++)
+		if (i >= prefixlen && (lwip_ntohl(ip->addr[i / 32]) >> (31 - i % 32) & 1) != 0)
+			return (0);
+	return (1);
+}
+
+/* The interface with that neighbour.  0, -EINVAL, -ENETUNREACH. */
+static int
+gateway_find(const ip6_addr_t *gw, struct ifnet **ifpp)
+{
+	struct ifnet *ifp;
+
+	if (ip6_addr_isany(gw) || ip6_addr_ismulticast(gw) || ip6_addr_isloopback(gw) || ip6_addr_islinklocal(gw))
+		return (-EINVAL);
+	for (ifp = if_next(NULL); ifp != NULL; ifp = if_next(ifp))
+		if (ifp->if_attached && netif_match(&ifp->if_netif, gw) != MATCH_NONE)
+			break;
+	*ifpp = ifp;
+	return (ifp == NULL ? -ENETUNREACH : netif_get_ip6_addr_match(&ifp->if_netif, gw) >= 0 ? -EINVAL : 0);
+}
+
+int
+rt_add6(const struct in6_addr *dst, unsigned prefixlen, const struct in6_addr *gateway, struct ifnet *ifp)
+{
+	struct route6 *rt, *other;
+	ip6_addr_t net, gw = { 0 };
+	int error = 0;
+
+	address_in(&net, dst);
+	if (prefixlen > 128 || !is_network(&net, prefixlen))
+		return (-EINVAL);
+	if (gateway != NULL) {
+		address_in(&gw, gateway);
+		error = gateway_find(&gw, &ifp);
+	} else if (ifp == NULL || !ifp->if_attached || ifp->if_hdrlen != 0)
+		error = -EINVAL;
+	if (error != 0)
+		return (error);
+	if (route6_find(&net, prefixlen) != NULL)
+		return (-EEXIST);
+	if (nroutes6 >= ROUTES_MAX)
+		return (-ENOSPC);
+	rt = vnet_malloc(sizeof(*rt));
+	if (rt == NULL)
+		return (-ENOMEM);
+	*rt = (struct route6){ .rt_dst = net, .rt_gateway = gw, .rt_prefixlen = (int)prefixlen, .rt_ifp = ifp };
+	TAILQ_FOREACH (other, &routes6, rt_le)
+		if (other->rt_prefixlen < rt->rt_prefixlen)
+			break;
+	if (other != NULL)
+		TAILQ_INSERT_BEFORE(other, rt, rt_le);
+	else
+		TAILQ_INSERT_TAIL(&routes6, rt, rt_le);
+	nroutes6++;
+	nd6_clear_destination_cache();
+	return (0);
+}
+
+static void
+route6_free(struct route6 *rt)
+{
+	TAILQ_REMOVE(&routes6, rt, rt_le);
+	nroutes6--;
+	vnet_free(rt);
+	nd6_clear_destination_cache();
+}
+
+int
+rt_delete6(const struct in6_addr *dst, unsigned prefixlen)
+{
+	struct route6 *rt;
+	ip6_addr_t net;
+
+	address_in(&net, dst);
+	rt = route6_find(&net, prefixlen);
+	if (rt == NULL)
+		return (-ESRCH);
+	route6_free(rt);
+	return (0);
+}
+
+/* An interface goes. */
+void
+inet_routes6_detach(const struct ifnet *ifp)
+{
+	struct route6 *rt, *next;
+
+	for (rt = TAILQ_FIRST(&routes6); rt != NULL; rt = next) {
+		next = TAILQ_NEXT(rt, rt_le);
+		if (rt->rt_ifp == ifp)
+			route6_free(rt);
+	}
+}
+
+int
+rt_get6(unsigned index, struct rt_data6 *data)
+{
+	const struct route6 *rt;
+	const struct ifnet *ifp;
+
+	memset(data, 0, sizeof(*data));
+	for (ifp = if_next(NULL); ifp != NULL; ifp = if_next(ifp))
+		for (int i = 1; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+			const int len = ifp->if_prefixlen6[i];
+
+			if (!ifp->if_attached || len == 0 || ip6_addr_isinvalid(netif_ip6_addr_state(&ifp->if_netif, i)) ||
+			    index-- > 0)
+				continue;
+			data->prefixlen = (unsigned)len;
+			memcpy(&data->dst, netif_ip6_addr(&ifp->if_netif, i)->addr, sizeof(data->dst));
+			for (int bit = len; bit < 128; bit++)
+				data->dst.s6_addr[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+			memcpy(data->ifname, ifp->if_xname, sizeof(data->ifname));
+			return (0);
+		}
+	TAILQ_FOREACH (rt, &routes6, rt_le) {
+		if (index-- > 0)
+			continue;
+		memcpy(&data->dst, rt->rt_dst.addr, sizeof(data->dst));
+		memcpy(&data->gateway, rt->rt_gateway.addr, sizeof(data->gateway));
+		data->prefixlen = (unsigned)rt->rt_prefixlen;
+		memcpy(data->ifname, rt->rt_ifp->if_xname, sizeof(data->ifname));
 		return (0);
 	}
 	return (-ENOENT);

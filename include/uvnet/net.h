@@ -142,6 +142,19 @@ struct rt_data {
 };
 int rt_get(unsigned index, struct rt_data *data);
 
+/*
+ * The same for IPv6: over a gateway, which is a neighbour and not link-local, or over an interface without frames (`ifp`,
+ * with a NULL gateway).  Routers that are advertised count where none of these leads on.
+ */
+int rt_add6(const struct in6_addr *dst, unsigned prefixlen, const struct in6_addr *gateway, struct ifnet *ifp);
+int rt_delete6(const struct in6_addr *dst, unsigned prefixlen);
+struct rt_data6 {
+	struct in6_addr dst, gateway;	/* ::, there is none */
+	unsigned prefixlen;
+	char ifname[IFNAMSIZ_UV];
+};
+int rt_get6(unsigned index, struct rt_data6 *data);
+
 /* Whether packets for others are sent on; off at first.  Errors go back by ICMP (RFC 1812). */
 void ip_setforwarding(int on);
 
@@ -279,6 +292,9 @@ struct inet_kpi {
 	int (*rt_addif)(struct in_addr dst, unsigned prefixlen, struct ifnet *ifp);
 	int (*rt_delete)(struct in_addr dst, unsigned prefixlen);
 	int (*rt_get)(unsigned index, struct rt_data *data);
+	int (*rt_add6)(const struct in6_addr *dst, unsigned prefixlen, const struct in6_addr *gateway, struct ifnet *ifp);
+	int (*rt_delete6)(const struct in6_addr *dst, unsigned prefixlen);
+	int (*rt_get6)(unsigned index, struct rt_data6 *data);
 	int (*if_clone_create)(const char *kind, const char *name, const void *params, struct ifnet **ifp);
 	int (*if_clone_destroy)(struct ifnet *ifp);
 	int (*socreate)(int dom, struct socket **so, int type, int proto);

@@ -85,6 +85,37 @@ def datagrams_come_back_from_the_address_that_was_asked(program):
             until("an answer in fragments", lambda: asked(5000))
 
 
+def bytes_pass_a_router(program):
+    server, (port,) = WebServer(1, 8 * MB), free_ports(1)
+    conf = f"""
+vnet site {{
+    interface ep0 {{ link = left; address = "fd01::2/64"; }}
+    gateway = "fd01::1";
+    forward {{ listen = "127.0.0.1:{port}"; to = "[fd02::2]:80"; }}
+}}
+vnet router {{
+    interface ep0 {{ link = left; address = "fd01::1/64"; }}
+    interface ep1 {{ link = right; address = "fd02::1/112"; }}
+    forwarding = true;
+}}
+vnet dc {{
+    interface ep0 {{ link = right; address = "fd02::2/112"; }}
+    route {{ to = "fd01::/64"; gateway = "fd02::1"; }}
+    publish {{ listen = "[fd02::2]:80"; to = "127.0.0.1:{server.port}"; }}
+}}
+"""
+    with Vnet(program, conf) as vnet:
+        assert fetch_sum(port) == server.sum
+        routes = vnet.json("route", "dc")["routes"]
+        assert [(r["to"], r["prefixlen"], r.get("gateway")) for r in routes] == [
+            ("fd02::", 112, None), ("fd01::", 64, "fd02::1")], routes
+        vnet.json("route", "dc", "delete", "fd01::/64")
+        vnet.json("route", "dc", "add", "::/0", "fd02::1")
+        assert fetch_sum(port) == server.sum
+        code, _, err = vnet.call("route", "dc", "add", "fd05::/64", "fd03::1")
+        assert code == 1 and "no interface has a network with that gateway" in err, err
+
+
 def a_mistake_is_named(program):
     conf = program.write("bad.conf", 'vnet a { interface e { link = l; address = "fd00::1/64"; }\n'
                          'publish { listen = "[fd00::2]:80"; to = "127.0.0.1:1"; } }\n')
@@ -97,5 +128,6 @@ if __name__ == "__main__":
         two_customers_on_one_address,
         a_client_of_inet6,
         datagrams_come_back_from_the_address_that_was_asked,
+        bytes_pass_a_router,
         a_mistake_is_named,
     ])

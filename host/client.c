@@ -244,3 +244,25 @@ route_main(const struct options *opt)
 		json_str(j, "gateway", opt->args[3]);
 	return (ask(opt, j, opt->nargs > 1 ? NULL : table_route));
 }
+
+/* A command that takes a stack's name and nothing else. */
+static int
+ask_stack(const struct options *opt, const char *cmd, void (*table)(const json *answer))
+{
+	json *j = request(cmd);
+
+	json_str(j, "name", opt->args[0]);
+	return (ask(opt, j, table));
+}
+
+int
+ifconfig_main(const struct options *opt)
+{
+	return (ask_stack(opt, "ifconfig", table_ifconfig));
+}
+
+int
+netstat_main(const struct options *opt)
+{
+	return (ask_stack(opt, "netstat", table_netstat));
+}

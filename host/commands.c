@@ -279,6 +279,23 @@ route_run(const struct request *req)
 	return (j);
 }
 
+/* One stack, by one of report.c's functions. */
+static json *
+stack_run(const struct request *req, json *(*report)(const struct stack *st))
+{
+	const struct stack *st = stack_find(req->name);
+	struct uverr err;
+	json *j;
+
+	if (st == NULL)
+		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
+	workers_stop();
+	j = report(st);
+	workers_resume();
+	json_bool(j, "ok", 1);
+	return (j);
+}
+
 static json *
 ls_run(void)
 {
@@ -308,6 +325,10 @@ command_run(const struct request *req)
 		return (link_run(req));
 	case REQUEST_ROUTE:
 		return (route_run(req));
+	case REQUEST_IFCONFIG:
+		return (stack_run(req, report_interfaces));
+	case REQUEST_NETSTAT:
+		return (stack_run(req, report_sockets));
 	case REQUEST_NCMDS:
 		break;
 	}

@@ -65,6 +65,10 @@ static const struct command {
 	    "List the links of a running vnet, cut one (down), or restore it (up).\n" },
 	{ "route", route_main, 1, 4, "js", "[--json] [-s PATH] NAME [add NETWORK GATEWAY|INTERFACE | delete NETWORK]",
 	    "List the routes of a stack, add one over a gateway or a tunnel, or delete one.  NETWORK is 10.1.0.0/16 or so, or default.\n" },
+	{ "ifconfig", ifconfig_main, 1, 1, "js", "[--json] [-s PATH] NAME",
+	    "Show the interfaces of a stack: carrier, addresses of IPv4 and IPv6, counters.\n" },
+	{ "netstat", netstat_main, 1, 1, "js", "[--json] [-s PATH] NAME",
+	    "List the connections and ports of a stack.\n" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

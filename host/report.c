@@ -194,3 +194,95 @@ report_links(const struct link *only)
 	json_put(j, "links", list);
 	return (j);
 }
+
+/* ---- One stack ---- */
+
+static json *
+addresses_json(const struct ifnet *ifp, const struct if_data *data)
+{
+	json *list = json_list(), *j;
+	char text[INET6_ADDRSTRLEN];
+	struct if_addr6 a;
+
+	if (data->addr.s_addr != INADDR_ANY) {
+		j = json_object();
+		json_str(j, "address", inet_ntop(AF_INET, &data->addr, text, sizeof(text)));
+		json_int(j, "prefixlen", data->prefixlen);
+		json_append(list, j);
+	}
+	for (unsigned i = 0; inet->if_getaddr6(ifp, i, &a) == 0; i++) {
+		j = json_object();
+		json_str(j, "address", inet_ntop(AF_INET6, &a.addr, text, sizeof(text)));
+		json_int(j, "prefixlen", a.prefixlen);
+		if (a.flags != 0)
+			json_str(j, "state", (a.flags & IN6_IFF_DUPLICATED) != 0 ? "duplicated" :
+			    (a.flags & IN6_IFF_TENTATIVE) != 0 ? "tentative" : "deprecated");
+		json_append(list, j);
+	}
+	return (list);
+}
+
+json *
+report_interfaces(const struct stack *st)
+{
+	json *j = json_object(), *list = json_list(), *one;
+	const struct ifnet *ifp;
+	struct if_data data;
+	const char *link;
+
+	CURVNET_SET(st->st_vnet);
+	for (ifp = inet->if_next(NULL); ifp != NULL; ifp = inet->if_next(ifp)) {
+		inet->if_getdata(ifp, &data);
+		one = json_object();
+		json_str(one, "name", inet->if_name(ifp));
+		link = link_of(st, inet->if_name(ifp));
+		if (link != NULL)
+			json_str(one, "link", link);
+		addrs_put(one, &data);
+		json_put(one, "addresses", addresses_json(ifp, &data));
+		counters_put(one, &data);
+		json_append(list, one);
+	}
+	CURVNET_RESTORE();
+	json_put(j, "interfaces", list);
+	return (j);
+}
+
+static void
+name_put(json *j, const char *key, const void *addr, size_t size, int bound)
+{
+	char text[CONFIG_ADDRSTRLEN];
+	union config_addr a = { 0 };
+
+	memcpy(&a, addr, size < sizeof(a) ? size : sizeof(a));
+	if (bound)
+		json_str(j, key, config_addrstr(&a, text));
+}
+
+static void
+socket_visit(const struct inpcb_data *d, void *arg)
+{
+	json *j = json_object();
+
+	json_str(j, "proto", d->proto == IPPROTO_TCP ? d->family == AF_INET6 ? "tcp6" : "tcp4" :
+	    d->family == AF_INET6 ? "udp6" : "udp4");
+	json_int(j, "recvq", (int64_t)d->rcvq);
+	json_int(j, "sendq", (int64_t)d->sndq);
+	name_put(j, "local", &d->local, sizeof(d->local), 1);
+	name_put(j, "remote", &d->remote, sizeof(d->remote), d->remote.sin.sin_port != 0);
+	if (d->state[0] != '\0')
+		json_str(j, "state", d->state);
+	json_append(arg, j);
+}
+
+json *
+report_sockets(const struct stack *st)
+{
+	json *j = json_object(), *list = json_list();
+
+	CURVNET_SET(st->st_vnet);
+	inet->inpcb_foreach(socket_visit, list);
+	CURVNET_RESTORE();
+	json_put(j, "sockets", list);
+	return (j);
+}

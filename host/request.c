@@ -17,6 +17,8 @@ const char *const request_names[REQUEST_NCMDS] = {
 	[REQUEST_KLDSTAT] = "kldstat",
 	[REQUEST_LINK] = "link",
 	[REQUEST_ROUTE] = "route",
+	[REQUEST_IFCONFIG] = "ifconfig",
+	[REQUEST_NETSTAT] = "netstat",
 };
 
 #define REQUEST_NKEYS 4
@@ -29,6 +31,8 @@ static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
 	[REQUEST_KLDUNLOAD] = { "name" },
 	[REQUEST_LINK] = { "?name", "?state" },
 	[REQUEST_ROUTE] = { "name", "?add", "?delete", "?gateway" },
+	[REQUEST_IFCONFIG] = { "name" },
+	[REQUEST_NETSTAT] = { "name" },
 };
 
 static int

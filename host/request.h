@@ -7,6 +7,7 @@
  *	{"cmd": "destroy", "names": ["a", "b"]}		{"cmd": "kldstat"}
  *	{"cmd": "route", "name": "a"}			{"cmd": "route", "name": "a", "delete": "10.1.0.0/16"}
  *	{"cmd": "route", "name": "a", "add": "10.1.0.0/16", "gateway": "10.0.0.1"}
+ *	{"cmd": "ifconfig", "name": "a"}		{"cmd": "netstat", "name": "a"}
  *	{"cmd": "link"}		{"cmd": "link", "name": "red", "state": "down"}
  *
  * The answer is one as well: {"ok": true, ...} or {"ok": false, "error": "..."}.
@@ -20,7 +21,7 @@
 
 enum request_cmd {
 	REQUEST_LS, REQUEST_CREATE, REQUEST_DESTROY, REQUEST_KLDLOAD, REQUEST_KLDUNLOAD, REQUEST_KLDSTAT,
-	REQUEST_LINK, REQUEST_ROUTE, REQUEST_NCMDS
+	REQUEST_LINK, REQUEST_ROUTE, REQUEST_IFCONFIG, REQUEST_NETSTAT, REQUEST_NCMDS
 };
 extern const char *const request_names[REQUEST_NCMDS];
 

@@ -168,3 +168,49 @@ table_route(const json *answer)
 	}
 	table_print(&t);
 }
+
+/* As ifconfig(8) of FreeBSD has it. */
+void
+table_ifconfig(const json *answer)
+{
+	const json *ifc, *a;
+	unsigned i = 0, k;
+
+	while ((ifc = json_each(answer, "interfaces", &i)) != NULL) {
+		printf("%s: carrier %s, mtu %" PRId64 "\n", json_getstr(ifc, "name"), json_getstr(ifc, "carrier"),
+		    json_getint(ifc, "mtu"));
+		if (*json_getstr(ifc, "link") != '\0')
+			printf("\tlink %s\n", json_getstr(ifc, "link"));
+		if (strcmp(json_getstr(ifc, "ether"), "00:00:00:00:00:00") != 0)
+			printf("\tether %s\n", json_getstr(ifc, "ether"));
+		for (k = 0; (a = json_each(ifc, "addresses", &k)) != NULL;)
+			printf("\tinet%s %s/%" PRId64 "%s%s\n", strchr(json_getstr(a, "address"), ':') != NULL ? "6" : "",
+			    json_getstr(a, "address"), json_getint(a, "prefixlen"), *json_getstr(a, "state") != '\0' ? " " : "",
+			    json_getstr(a, "state"));
+		printf("\tin %" PRId64 " packets, %" PRId64 " bytes, %" PRId64 " dropped\n", json_getint(ifc, "ipackets"),
+		    json_getint(ifc, "ibytes"), json_getint(ifc, "idrops"));
+		printf("\tout %" PRId64 " packets, %" PRId64 " bytes, %" PRId64 " dropped\n", json_getint(ifc, "opackets"),
+		    json_getint(ifc, "obytes"), json_getint(ifc, "odrops"));
+	}
+}
+
+void
+table_netstat(const json *answer)
+{
+	struct table t = { .format = "lrrlll" };
+	const json *so;
+	unsigned i = 0;
+
+	for (const char *const *h = (const char *const[]){ "PROTO", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "STATE", NULL };
+	    *h != NULL; h++)
+		cell(&t, "%s", *h);
+	while ((so = json_each(answer, "sockets", &i)) != NULL) {
+		cell(&t, "%s", json_getstr(so, "proto"));
+		cell(&t, "%" PRId64, json_getint(so, "recvq"));
+		cell(&t, "%" PRId64, json_getint(so, "sendq"));
+		cell(&t, "%s", json_getstr(so, "local"));
+		cell(&t, "%s", *json_getstr(so, "remote") != '\0' ? json_getstr(so, "remote") : "-");
+		cell(&t, "%s", json_getstr(so, "state"));
+	}
+	table_print(&t);
+}

@@ -33,6 +33,8 @@ int kldunload_main(const struct options *opt);
 int kldstat_main(const struct options *opt);
 int link_main(const struct options *opt);
 int route_main(const struct options *opt);
+int ifconfig_main(const struct options *opt);
+int netstat_main(const struct options *opt);
 
 /* Write `text` to standard error, `vnet: ` in front of each of its lines. */
 void complain(const char *text);
@@ -54,5 +56,7 @@ void table_ls(const json *answer);
 void table_kldstat(const json *answer);
 void table_link(const json *answer);
 void table_route(const json *answer);
+void table_ifconfig(const json *answer);
+void table_netstat(const json *answer);
 
 #endif

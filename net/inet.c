@@ -101,4 +101,5 @@ const struct inet_kpi inet_kpi = {
 	.sospace = sospace,
 	.sogetsockname = sogetsockname,
 	.sogetpeername = sogetpeername,
+	.inpcb_foreach = inpcb_foreach,
 };

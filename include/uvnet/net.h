@@ -269,6 +269,23 @@ size_t sospace(const struct socket *so);	/* bytes that sosend() would take now *
 int sogetsockname(const struct socket *so, so_name_t name);
 int sogetpeername(const struct socket *so, so_name_t name);
 
+/* ---- What connections and ports there are (FreeBSD's netstat(1)) ---- */
+
+struct inpcb_data {
+	int proto, family;	/* IPPROTO_TCP or IPPROTO_UDP; AF_INET or AF_INET6 */
+	const char *state;	/* of TCP: "ESTABLISHED"; else "" */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in sin;
+		struct sockaddr_in6 sin6;
+	} local, remote;	/* remote: port 0, there is none */
+	size_t rcvq, sndq;	/* bytes received and not taken, sent and not acknowledged */
+};
+typedef void inpcb_visit_t(const struct inpcb_data *data, void *arg);
+
+/* Call visit() for each of the stack's; it may not change any. */
+void inpcb_foreach(inpcb_visit_t *visit, void *arg);
+
 /* ---- The host's view: the same functions, by one symbol ---- */
 
 #define INET_KPI_VERSION 2
@@ -317,6 +334,7 @@ struct inet_kpi {
 	size_t (*sospace)(const struct socket *so);
 	int (*sogetsockname)(const struct socket *so, so_name_t name);
 	int (*sogetpeername)(const struct socket *so, so_name_t name);
+	void (*inpcb_foreach)(inpcb_visit_t *visit, void *arg);
 };
 extern const struct inet_kpi inet_kpi;
 

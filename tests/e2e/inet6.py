@@ -116,6 +116,30 @@ vnet dc {{
         assert code == 1 and "no interface has a network with that gateway" in err, err
 
 
+def interfaces_and_sockets_are_shown(program):
+    server, (port,) = WebServer(1, 1000), free_ports(1)
+    with Vnet(program, pair("red", f"127.0.0.1:{port}", f"127.0.0.1:{server.port}")) as vnet:
+        assert fetch_sum(port) == server.sum
+        (ep0,) = vnet.json("ifconfig", "red-dc")["interfaces"]
+        assert ep0["name"] == "ep0" and ep0["link"] == "red" and ep0["carrier"] == "up", ep0
+        assert ep0["ipackets"] > 0 and ep0["opackets"] > 0, ep0
+        addresses = [f"{a['address']}/{a['prefixlen']}" for a in ep0["addresses"]]
+        assert "10.0.0.2/24" in addresses and "fd00::2/64" in addresses, addresses
+        assert any(a.startswith("fe80::") for a in addresses), addresses
+        code, out, _ = vnet.call("ifconfig", "red-dc")
+        assert code == 0 and "\tinet6 fd00::2/64\n" in out, out
+        sockets = vnet.json("netstat", "red-dc")["sockets"]
+        assert {"proto": "tcp6", "recvq": 0, "sendq": 0, "local": "[fd00::2]:80", "state": "LISTEN"} in sockets, sockets
+        with socket.create_connection(("127.0.0.1", port), timeout=60):
+            until("a connection", lambda: any(s.get("remote") == "[fd00::2]:80" and s["state"] == "ESTABLISHED"
+                                              for s in vnet.json("netstat", "red-site")["sockets"]))
+        code, out, _ = vnet.call("netstat", "red-dc")
+        assert code == 0 and "LISTEN" in out, out
+        for command in "ifconfig", "netstat":
+            code, _, err = vnet.call(command, "nobody")
+            assert code == 1 and "nobody: no such stack" in err, err
+
+
 def a_mistake_is_named(program):
     conf = program.write("bad.conf", 'vnet a { interface e { link = l; address = "fd00::1/64"; }\n'
                          'publish { listen = "[fd00::2]:80"; to = "127.0.0.1:1"; } }\n')
@@ -129,5 +153,6 @@ if __name__ == "__main__":
         a_client_of_inet6,
         datagrams_come_back_from_the_address_that_was_asked,
         bytes_pass_a_router,
+        interfaces_and_sockets_are_shown,
         a_mistake_is_named,
     ])

@@ -287,6 +287,7 @@ kld_sets_attach(struct linker_file *file, const struct kld_rebase rebase[SET_COU
 			error = vset_region_add(kld_vset(k), file->name, set->addr, set->size, set->align,
 			    rebase[k].place, rebase[k].n, &set->region, err);
 		if (error != 0) {
+			kld_gaps_unpoison(set);
 			set->region = NULL;
 			kld_sets_detach(file);
 			return (error);

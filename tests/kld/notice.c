@@ -9,70 +9,12 @@
  * A reference is right when it finds the variable's first value in each new stack, and afterwards what it wrote in
  * that stack.  One that does not even hit memory is caught here; in the kernel it is the notice's panic.
  */
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <uvnet/dpcpu.h>
 #include <uvnet/module.h>
 
-#include "gotloader.h"
-#include "mod/notice.h"
-
-static sigjmp_buf caught;
-
-static void
-on_fault(int sig)
-{
-	siglongjmp(caught, sig);
-}
-
-/* A reference, used in a stack: what it found there, or -1 when it hit no memory. */
-static int
-use(notice_ref_t *ref, struct vnet *stack, unsigned i, int v)
-{
-	volatile int old = -1;
-
-	CURVNET_SET(stack);
-	if (sigsetjmp(caught, 1) == 0)
-		old = ref(i, v);
-	CURVNET_RESTORE();
-	return (old);
-}
-
-static unsigned
-count_right(notice_ref_t *ref, struct vnet *stack[GOT_STACKS])
-{
-	unsigned right = 0;
-
-	for (unsigned i = 0; i < NOTICE_REFS; i++) {
-		int good = 1;
-
-		for (int k = 0; k < GOT_STACKS; k++)
-			good &= use(ref, stack[k], i, 100 * k + (int)i) == 1000 + (int)i;
-		for (int k = 0; k < GOT_STACKS; k++)
-			good &= use(ref, stack[k], i, 0) == 100 * k + (int)i;
-		right += good;
-	}
-	return (right);
-}
-
-static unsigned
-by_got(const char *path)
-{
-	struct vnet stack[GOT_STACKS] = { 0 }, *p[GOT_STACKS];
-	uintptr_t base[GOT_STACKS];
-	void *module = got_load(path, base);
-	unsigned right;
-
-	for (int k = 0; k < GOT_STACKS; k++) {
-		stack[k].vnet_base = base[k];
-		p[k] = &stack[k];
-	}
-	right = count_right((notice_ref_t *)(uintptr_t)got_lookup(module, "notice_ref"), p);
-	got_unload(module);
-	return (right);
-}
+#include "count.h"
 
 static unsigned
 by_uvnet(const char *path)
@@ -108,7 +50,6 @@ fail:
 int
 main(int argc, char **argv)
 {
-	const struct sigaction action = { .sa_handler = on_fault };
 	int tap = argc == 4 && strcmp(argv[1], "--tap") == 0;
 	/* Without relaxation two stay wrong: the compiler itself addressed the static and the hidden variable. */
 	static const struct {
@@ -126,10 +67,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: notice [--tap] RELAXED NORELAX\n");
 		return (2);
 	}
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
-	right[0] = by_got(argv[1 + tap]);
-	right[1] = by_got(argv[2 + tap]);
+	count_init();
+	right[0] = count_by_got(argv[1 + tap]);
+	right[1] = count_by_got(argv[2 + tap]);
 	right[2] = by_uvnet(argv[1 + tap]);
 	if (tap)
 		printf("1..3\n");

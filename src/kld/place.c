@@ -86,8 +86,11 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 	for (unsigned k = 0; k <= PART_DATA; k++) {
 		image->part[k].addr = file->addr + offset[k];
 		image->part[k].stage = (uint8_t *)image->part[k].addr;
-		/* All pages at once instead of a fault each; advice, and older kernels do not know it. */
-		if (image->part[k].filled != 0)
+		/*
+		 * All pages at once instead of a fault each; advice, and older kernels do not know it.  Not data, of which
+		 * pages of zeros are never written (reloc.c).
+		 */
+		if (image->part[k].filled != 0 && (k != PART_DATA || image->obj->is_dyn))
 			madvise(image->part[k].stage, round_up(image->part[k].filled, page), MADV_POPULATE_WRITE);
 	}
 

@@ -223,6 +223,28 @@ kld_stub_addr(const struct kld_image *image, const struct kld_sym *sym)
 
 /* ---- Writing ---- */
 
+#define ZERO_UNIT 4096
+
+static int
+is_zero(const uint8_t *p, size_t n)
+{
+	return (n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0));
+}
+
+/* Into memory that is zero: pages of zeros stay untouched, and cost nothing. */
+static void
+copy_sparse(uint8_t *to, const uint8_t *from, size_t n)
+{
+	size_t unit;
+
+	for (; n != 0; to += unit, from += unit, n -= unit) {
+		unit = ZERO_UNIT - (uintptr_t)to % ZERO_UNIT;
+		unit = unit < n ? unit : n;
+		if (!is_zero(from, unit))
+			memcpy(to, from, unit);
+	}
+}
+
 static int
 fill(struct kld_image *image, struct uverr *err)
 {
@@ -239,7 +261,7 @@ fill(struct kld_image *image, struct uverr *err)
 		const ElfW(Shdr) *sh = &obj->shdr[i];
 
 		if (image->sec[i].part != PART_NONE && sh->sh_type != SHT_NOBITS)
-			memcpy(image->part[image->sec[i].part].stage + image->sec[i].offset, obj->data + sh->sh_offset,
+			copy_sparse(image->part[image->sec[i].part].stage + image->sec[i].offset, obj->data + sh->sh_offset,
 			    sh->sh_size);
 	}
 	return (0);

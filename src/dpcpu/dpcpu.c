@@ -6,6 +6,9 @@
  * variable ask for whatever alignment it wants.  An instance's pages come into being when they are first written to;
  * so a CPU that never runs costs only the pages in which initial values are not zero.
  *
+ * A CPU's number is an index everywhere (dpcpu_off[curcpu]) and is checked nowhere: there is an instance for the largest
+ * number that the kernel can give, also where numbers have gaps.
+ *
  * Updates are made safe in one of three ways (enum dpcpu_path), chosen here once for all threads: sequences and
  * atomic instructions on the same word would not be safe from each other.
  */
@@ -16,6 +19,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dpcpu_impl.h"
@@ -67,6 +71,19 @@ choose_path(struct uverr *err)
 	return (0);
 }
 
+/*
+ * More than the number of any CPU, where there is no /sys to ask: numbers need not be dense, so how many CPUs there are
+ * does not say.  The system call returns the bytes of the kernel's masks (sched_getaffinity(2)), which have a bit for each.
+ */
+static unsigned
+mask_cpus(void)
+{
+	unsigned char mask[COUNTER_MAXCPU / 8] __attribute__((aligned(sizeof(long))));
+	long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+
+	return (bytes > 0 ? 8 * (unsigned)bytes : 1);
+}
+
 /* One more than the last number in a list like "0-3,8": that file ends with the largest there can be. */
 static unsigned
 possible_cpus(void)
@@ -83,8 +100,9 @@ possible_cpus(void)
 			last = strtoul(p, NULL, 10);
 		}
 		fclose(f);
-	}
-	n = sysconf(_SC_NPROCESSORS_CONF);	/* where there is no /sys */
+	} else
+		last = mask_cpus() - 1;
+	n = sysconf(_SC_NPROCESSORS_CONF);
 	return (n > 0 && (unsigned long)n > last + 1 ? (unsigned)n : last < UINT_MAX ? (unsigned)last + 1 : UINT_MAX);
 }
 

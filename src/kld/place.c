@@ -77,8 +77,8 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 			goto fail;
 		file->size = end;
 		file->space = end + page;
-		if (mmap((void *)file->addr, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-		    MAP_FAILED) {
+		/* Reserved as anonymous memory that nobody could touch: so it is zero. */
+		if (mprotect((void *)file->addr, end, PROT_READ | PROT_WRITE) != 0) {
 			error = uverr(err, errno, "%zu bytes of memory: %s", end, strerror(errno));
 			goto fail;
 		}

@@ -205,7 +205,7 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 static int
 interface_has(const struct config_interface *ifc, const union config_addr *addr)
 {
-	if (addr->sa.sa_family == AF_INET)
+	if (addr->sa.sa_family == AF_INET)	/* what a server gives is not there yet: a publish on it has to say * */
 		return (ifc->prefixlen >= 0 && ifc->addr.s_addr == addr->sin.sin_addr.s_addr);
 	for (int i = 0; i < ifc->naddr6; i++)
 		if (memcmp(&ifc->addr6[i].addr, &addr->sin6.sin6_addr, sizeof(struct in6_addr)) == 0)
@@ -239,6 +239,9 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 		}
 		if (ifc->prefixlen < 0)
 			continue;
+		if (ifc->dhcp)
+			config_error(cfg, ifc->line, "vnet \"%s\": interface %s.address: an IPv4 address, and DHCP", cv->name,
+			    ifc->name);
 		host = ntohl(ifc->addr.s_addr);
 		mask = ifc->prefixlen > 0 ? 0xffffffffU << (32 - ifc->prefixlen) : 0;
 		if (host == 0 || host == 0xffffffffU || IN_MULTICAST(host) || IN_BADCLASS(host) || host >> 24 == 127 ||

@@ -127,6 +127,8 @@ addresses_walk(struct walk *w, struct config_interface *ifc, int section, int ma
 			WALK_ERROR(w, mark, "%s: not a string (write it in quotes)", path);
 		} else if (strcmp(s, "SLAAC") == 0) {
 			ifc->slaac = 1;
+		} else if (strcmp(s, "DHCP") == 0) {
+			ifc->dhcp = 1;
 		} else if (strchr(s, ':') != NULL) {
 			if (ifc->naddr6 == CONFIG_MAXADDR6) {
 				WALK_ERROR(w, mark, "%s: more than %d IPv6 addresses", path, CONFIG_MAXADDR6);

@@ -45,6 +45,7 @@ struct config_interface {
 	int prefixlen;			/* -1: the interface has no IPv4 address */
 	struct config_addr6 addr6[CONFIG_MAXADDR6];
 	int naddr6;
+	int dhcp;			/* its IPv4 address is a server's */
 	int slaac;			/* takes IPv6 addresses that routers advertise */
 	int line;
 };

@@ -129,6 +129,8 @@ end_attach(struct end *e, const struct config_interface *ifc, const struct end *
 	/* That no two ends of a link have the same address was checked: they are valid at once. */
 	for (int i = 0; i < ifc->naddr6 && error == 0; i++)
 		error = inet->if_addaddr6(e->e_ifp, &ifc->addr6[i].addr, (unsigned)ifc->addr6[i].prefixlen, IN6_IFF_NODAD);
+	if (error == 0 && ifc->dhcp)
+		error = inet->if_dhcp(e->e_ifp);
 	if (error == 0 && ifc->slaac)
 		error = inet->if_acceptrtadv(e->e_ifp);
 	if (error != 0) {

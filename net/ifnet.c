@@ -356,6 +356,7 @@ ether_ifdetach(struct ifnet *ifp)
 		return;
 	/* Connections from its address are aborted; their resets still leave by it if its carrier is up. */
 	inet_abort_error = ENETDOWN;
+	inet_dhcp_detach(ifp);
 	netif_remove(&ifp->if_netif);
 	inet_routes_detach(ifp);
 	inet_routes6_detach(ifp);
@@ -397,6 +398,7 @@ if_link_state_change(struct ifnet *ifp, int link_state)
 		return;
 	if (link_state == LINK_STATE_UP) {
 		netif_set_link_up(&ifp->if_netif);
+		inet_dhcp_timer_needed();	/* lwIP asks anew */
 		if_link_resume(&ifp->if_netif);
 	} else
 		netif_set_link_down(&ifp->if_netif);
@@ -437,7 +439,6 @@ if_addaddr(struct ifnet *ifp, struct in_addr addr, unsigned prefixlen)
 		if (other->if_attached && ip4_addr_cmp(&ip, netif_ip4_addr(&other->if_netif)))
 			return (-EADDRINUSE);
 	mask.addr = prefixlen == 0 ? 0 : lwip_htonl(0xffffffffu << (32 - prefixlen));
-	ifp->if_prefixlen = (uint8_t)prefixlen;
 	netif_set_addr(&ifp->if_netif, &ip, &mask, &gateway);
 	return (0);
 }
@@ -455,7 +456,7 @@ if_getdata(const struct ifnet *ifp, struct if_data *data)
 	data->ifi_obytes = ifp->if_obytes;
 	data->ifi_oqdrops = ifp->if_oqdrops;
 	data->addr.s_addr = netif_ip4_addr(netif)->addr;
-	data->prefixlen = ifp->if_prefixlen;
+	data->prefixlen = (unsigned)__builtin_popcount(netif_ip4_netmask(netif)->addr);
 	data->mtu = netif->mtu;
 	data->link_state = ifp->if_link_state;
 	memcpy(data->mac, netif->hwaddr, sizeof(data->mac));

@@ -20,7 +20,6 @@ struct ifnet {
 	int if_attached;		/* lwIP knows it */
 	int if_link_state;
 	uint16_t if_txcsum;		/* NETIF_CHECKSUM_GEN_*: what lwIP fills in */
-	uint8_t if_prefixlen;
 	uint8_t if_prefixlen6[LWIP_IPV6_NUM_ADDRESSES];	/* 0: advertised */
 	uint8_t if_hdrlen;		/* of a frame, 14; 0: packets without frames */
 	char if_xname[IFNAMSIZ_UV];

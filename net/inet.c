@@ -71,6 +71,7 @@ const struct inet_kpi inet_kpi = {
 	.if_addaddr6 = if_addaddr6,
 	.if_acceptrtadv = if_acceptrtadv,
 	.if_getaddr6 = if_getaddr6,
+	.if_dhcp = if_dhcp,
 	.ip_setforwarding = ip_setforwarding,
 	.rt_add = rt_add,
 	.rt_addif = rt_addif,

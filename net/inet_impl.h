@@ -15,6 +15,7 @@ void inet_timers_stop(void);
 void inet_arp_timer_needed(void);
 void inet_reass_timer_needed(void);
 void inet_nd6_timer_needed(void);
+void inet_dhcp_timer_needed(void);
 void inet_mld6_timer_needed(void);
 void inet_reass6_timer_needed(void);
 
@@ -22,6 +23,8 @@ void inet_reass6_timer_needed(void);
 int inet_arp_busy(void);
 int inet_reass_busy(void);
 int inet_nd6_busy(void);
+int inet_dhcp_busy(void);
+int inet_dhcp_waits(void);	/* for an answer */
 int inet_mld6_busy(void);
 int inet_reass6_busy(void);
 
@@ -31,6 +34,9 @@ extern int inet_input_blank;	/* the packet that comes in right now has no checks
 #define PBUF_FLAG_UNCHECKED 0x80	/* ours: forwarded, with checksums that nobody looked at */
 void inet_loop_init(void);
 void inet_loop_poll(void);
+
+/* dhcp.c: end a client. */
+void inet_dhcp_detach(struct ifnet *ifp);
 
 /* route.c: whether this stack is a router; forget the routes over an interface. */
 int inet_forwarding(void);

@@ -85,6 +85,19 @@ route_lookup(uint32_t dst)
 	return (NULL);
 }
 
+/* The last resort: an interface with a router that DHCP named, which lwIP then takes for the neighbour. */
+static struct netif *
+leased(void)
+{
+	struct netif *netif;
+
+	NETIF_FOREACH (netif)
+		/* lwIP's loopback, which is no ifnet, has one as well. */
+		if (netif->state != NULL && !ip4_addr_isany_val(*netif_ip4_gw(netif)) && netif_usable(netif))
+			return (netif);
+	return (NULL);
+}
+
 /* ---- lwIP's hooks ---- */
 
 struct netif *
@@ -94,12 +107,12 @@ inet_route(const ip4_addr_t *to)
 	struct netif *netif = connected(to->addr, &mask);
 	const struct route *rt;
 
-	if (nroutes == 0 || ip4_addr_ismulticast(to) || ip4_addr_isloopback(to))
+	if (ip4_addr_ismulticast(to) || ip4_addr_isloopback(to))
 		return (netif);
-	rt = route_lookup(to->addr);
+	rt = nroutes > 0 ? route_lookup(to->addr) : NULL;
 	if (rt != NULL && (netif == NULL || lwip_ntohl(rt->rt_mask) > lwip_ntohl(mask)))
 		return (&rt->rt_ifp->if_netif);
-	return (netif);
+	return (netif != NULL ? netif : leased());
 }
 
 const ip4_addr_t *
@@ -298,7 +311,7 @@ rt_get(unsigned index, struct rt_data *data)
 
 		if (!ifp->if_attached || addr == 0 || index-- > 0)
 			continue;
-		data->prefixlen = ifp->if_prefixlen;
+		data->prefixlen = (unsigned)__builtin_popcount(netif_ip4_netmask(&ifp->if_netif)->addr);
 		data->dst.s_addr = addr & prefix_mask(data->prefixlen);
 		memcpy(data->ifname, ifp->if_xname, sizeof(data->ifname));
 		return (0);

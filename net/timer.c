@@ -13,6 +13,7 @@
  */
 #include <uvnet/callout.h>
 
+#include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ip6_frag.h"
 #include "lwip/mld6.h"
@@ -32,7 +33,7 @@ struct cyclic {
 };
 
 static struct cyclic tcp_timer_cyclic, arp_timer_cyclic, reass_timer_cyclic, nd6_timer_cyclic, mld6_timer_cyclic,
-    reass6_timer_cyclic;
+    reass6_timer_cyclic, dhcp_fine_cyclic, dhcp_coarse_cyclic;
 static struct callout loop_callout;
 
 static void
@@ -185,6 +186,43 @@ inet_reass6_timer_needed(void)
 	cyclic_start(&reass6_timer_cyclic, IP6_REASS_TMR_INTERVAL * MS, reass6_timer_fire);
 }
 
+/* ---- DHCP ---- */
+
+/* What was missed is not made up for: the server would get all requests at once. */
+static void
+dhcp_fine_fire(void *arg)
+{
+	(void)arg;
+	cyclic_ticks(&dhcp_fine_cyclic, DHCP_FINE_TIMER_MSECS * MS);
+	dhcp_fine_tmr();
+	inet_arp_timer_needed();
+	if (inet_dhcp_waits())
+		cyclic_again(&dhcp_fine_cyclic, dhcp_fine_fire);
+}
+
+static void
+dhcp_coarse_fire(void *arg)
+{
+	int64_t n = cyclic_ticks(&dhcp_coarse_cyclic, DHCP_COARSE_TIMER_MSECS * MS);
+
+	(void)arg;
+	while (n-- > 0 && inet_dhcp_busy())
+		dhcp_coarse_tmr();
+	if (inet_dhcp_busy())
+		cyclic_again(&dhcp_coarse_cyclic, dhcp_coarse_fire);
+	inet_dhcp_timer_needed();
+}
+
+void
+inet_dhcp_timer_needed(void)
+{
+	if (!callout_pending(&dhcp_coarse_cyclic.callout) && inet_dhcp_busy())
+		cyclic_start(&dhcp_coarse_cyclic, DHCP_COARSE_TIMER_MSECS * MS, dhcp_coarse_fire);
+	if (!callout_pending(&dhcp_fine_cyclic.callout) && inet_dhcp_waits())
+		cyclic_start(&dhcp_fine_cyclic, DHCP_FINE_TIMER_MSECS * MS, dhcp_fine_fire);
+	inet_arp_timer_needed();
+}
+
 /* ---- What a stack sends to itself: taken in in the next round, since tcp_input() cannot be entered twice ---- */
 
 static void
@@ -227,6 +265,8 @@ inet_timers_init(void)
 	callout_init(&nd6_timer_cyclic.callout, 1);
 	callout_init(&mld6_timer_cyclic.callout, 1);
 	callout_init(&reass6_timer_cyclic.callout, 1);
+	callout_init(&dhcp_fine_cyclic.callout, 1);
+	callout_init(&dhcp_coarse_cyclic.callout, 1);
 	callout_init(&loop_callout, 1);
 }
 
@@ -240,5 +280,7 @@ inet_timers_stop(void)
 	callout_stop(&nd6_timer_cyclic.callout);
 	callout_stop(&mld6_timer_cyclic.callout);
 	callout_stop(&reass6_timer_cyclic.callout);
+	callout_stop(&dhcp_fine_cyclic.callout);
+	callout_stop(&dhcp_coarse_cyclic.callout);
 	callout_stop(&loop_callout);
 }

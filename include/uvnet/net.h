@@ -104,6 +104,12 @@ struct if_addr6 {
 };
 int if_getaddr6(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr);
 
+/*
+ * Take an IPv4 address, its prefix and a default router from a DHCP server (RFC 2131), and keep the lease renewed.  -EEXIST:
+ * it has an address; -EINVAL where there are no frames; -ENOMEM.
+ */
+int if_dhcp(struct ifnet *ifp);
+
 /* Interfaces of the current stack by name; all, in the order of their making: if_next(NULL) is the first. */
 struct ifnet *ifunit(const char *name);
 struct ifnet *if_next(const struct ifnet *ifp);
@@ -304,6 +310,7 @@ struct inet_kpi {
 	int (*if_addaddr6)(struct ifnet *ifp, const struct in6_addr *addr, unsigned prefixlen, int flags);
 	int (*if_acceptrtadv)(struct ifnet *ifp);
 	int (*if_getaddr6)(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr);
+	int (*if_dhcp)(struct ifnet *ifp);
 	void (*ip_setforwarding)(int on);
 	int (*rt_add)(struct in_addr dst, unsigned prefixlen, struct in_addr gateway);
 	int (*rt_addif)(struct in_addr dst, unsigned prefixlen, struct ifnet *ifp);

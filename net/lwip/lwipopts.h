@@ -50,6 +50,8 @@
  */
 #define LWIP_NETIF_LOOPBACK_MULTITHREADING 1
 
+#define LWIP_DHCP 1			/* net/dhcp.c */
+
 /* ---- IPv6 ---- */
 
 #define LWIP_IPV6 1

@@ -177,6 +177,8 @@ static const struct {
 	    "c:1: vnet \"a\": interface e.address: \"10.0.0.1\" is not an address/prefix\n" },
 	{ "vnet a { interface e { link = l; address = 10.0.0.1/33 } }",
 	    "c:1: vnet \"a\": interface e.address: \"10.0.0.1/33\" has a prefix that is not 0 to 32\n" },
+	{ "vnet a { interface e { link = l; address = [ DHCP, 10.0.0.1/24 ] } }",
+	    "c:1: vnet \"a\": interface e.address: an IPv4 address, and DHCP\n" },
 	{ "vnet a { interface e { link = l; address = \"fd00::1/129\" } }",
 	    "c:1: vnet \"a\": interface e.address: \"fd00::1/129\" has a prefix that is not 0 to 128\n" },
 	{ "vnet a { interface e { link = l; address = \"ff02::1/64\" } }",

@@ -410,6 +410,7 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 	cv += w->cfg->nvnets++;
 	cv->line = scan_line(w->scan, mark);
 	cv->cpu = -1;
+	cv->connections = CONFIG_CONNECTIONS;
 	if (!config_name_ok(name, sizeof(cv->name)))
 		WALK_ERROR(w, mark, "vnet: \"%.64s\" is not a name (letters, digits, - _ .; at most %zu)", name,
 		    sizeof(cv->name) - 1);
@@ -441,6 +442,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 				gateway_walk(w, rt, m, key, head);
 			else if (strcmp(key, "cpu") == 0)
 				cv->cpu = value_int(w, m, key, head, 0, 65535);
+			else if (strcmp(key, "connections") == 0)
+				cv->connections = (unsigned)value_int(w, m, key, head, 1, CONFIG_MAXCONNECTIONS);
 			else if (strcmp(key, "memory") == 0)
 				memory_walk(w, cv, m, head);
 			else

@@ -20,6 +20,8 @@
 #define CONFIG_MAXWORKERS 1024
 #define CONFIG_MINMEMORY (64U << 10)	/* `memory`: an interface and some connections; */
 #define CONFIG_MAXMEMORY ((size_t)4 << 30)
+#define CONFIG_CONNECTIONS 4096	/* `connections`: of a stack that says nothing */
+#define CONFIG_MAXCONNECTIONS 1000000
 #define CONFIG_UDPIDLE 60		/* `idle`: seconds without a datagram that end a client's flow */
 #define CONFIG_MEMORY ((size_t)16 << 20)	/* what a stack that says nothing has */
 
@@ -76,6 +78,7 @@ struct config_vnet {
 	char name[VNET_NAMELEN];
 	int cpu;			/* -1: wherever it fits best */
 	size_t memory;			/* the limit of its heap, bytes; 0: the default */
+	unsigned connections;		/* through its ports at a time, clients of UDP ones included */
 	char *wireguard;		/* a wg-quick file, or NULL */
 	int line;
 	struct config_interface *interfaces;

@@ -10,7 +10,8 @@
  * When descriptors run out, the connection that cannot be accepted stays in the queue, and the socket would be
  * ready for ever; so it is not watched for a while.  They have run out for a `forward` when half of what listeners
  * leave is in use: its connections commonly end in a `publish` of the same process (publish.c), which needs as many;
- * if forwards took all, each would wait for a descriptor at its other end, for ever.
+ * if forwards took all, each would wait for a descriptor at its other end, for ever.  A stack that has as many
+ * connections as it may have waits in the same way.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,6 +40,14 @@ struct forward {
 /* Of the process: descriptors that it may have, and listeners, which are made while no worker runs. */
 static unsigned forwards_maxfd, forwards_count;
 
+void
+forwards_init(void)
+{
+	struct rlimit rl;
+
+	forwards_maxfd = getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
+}
+
 #define FORWARD_OF(ptr, member) ((struct forward *)((char *)(ptr) - offsetof(struct forward, member)))
 
 /* A client is here: connect on, inside the stack. */
@@ -65,16 +74,27 @@ forward_connect(struct forward *f, int fd)
 	CURVNET_RESTORE();
 }
 
+int
+forward_hasroom(int fd)
+{
+	return ((unsigned)fd < forwards_count + (forwards_maxfd - forwards_count) / 2);
+}
+
 /* Accept, unless it would take a descriptor of the other half; the lowest that is free shows how many are in use. */
 static int
 forward_next(const struct forward *f)
 {
-	int fd = fcntl(f->f_fd, F_DUPFD_CLOEXEC, 0);
+	int fd;
 
+	if (stack_isfull(f->f_stack)) {
+		errno = EMFILE;
+		return (-1);
+	}
+	fd = fcntl(f->f_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return (-1);
 	close(fd);
-	if ((unsigned)fd >= forwards_count + (forwards_maxfd - forwards_count) / 2) {
+	if (!forward_hasroom(fd)) {
 		errno = EMFILE;
 		return (-1);
 	}
@@ -115,7 +135,6 @@ int
 forward_create(struct stack *st, const struct config_port *port, struct uverr *err)
 {
 	struct forward *f;
-	struct rlimit rl;
 	char addr[CONFIG_ADDRSTRLEN];
 	int error, on = 1;
 
@@ -127,8 +146,6 @@ forward_create(struct stack *st, const struct config_port *port, struct uverr *e
 	f->f_pause.d_func = forward_unpause;
 	f->f_stack = st;
 	f->f_to = port->to;
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
-		forwards_maxfd = rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
 	f->f_fd = socket(port->listen.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (f->f_fd < 0) {
 		error = uverr(err, errno, "forward: %s: %s", addr, strerror(errno));

@@ -4,7 +4,8 @@
  *
  * The stack says that a connection waits by an upcall, which only marks the listener ready.  A round then takes a
  * bounded number of them; for each the host's socket is made first, so that when there is none to be had the
- * connection stays in the stack's queue and is tried again a little later.
+ * connection stays in the stack's queue and is tried again a little later; so does one that is more than the stack's
+ * `connections`.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ publish_accept(struct publish *p)
 
 	if (!(inet->sostate(p->p_so) & SO_READABLE))
 		return (-EAGAIN);
+	if (stack_isfull(st))
+		return (-ENOBUFS);
 	fd = socket(p->p_to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return (-errno);

@@ -280,6 +280,7 @@ run_main(const struct options *opt)
 		goto out;
 	}
 	limits_raise();
+	forwards_init();
 	error = workers_cpus(opt->workers != 0 ? opt->workers : run.cfg.workers, &run.cpus, &run.ncpus, &err);
 	if (error == 0)
 		error = control_address(opt->socket, run.cfg.control, &run.sun, &err);

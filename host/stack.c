@@ -110,6 +110,7 @@ stack_create(const struct config *cfg, const struct config_vnet *cv, struct uver
 	st = calloc(1, sizeof(*st));
 	if (st == NULL)
 		return (uverr(err, ENOMEM, "out of memory"));
+	st->st_maxconns = cv->connections;
 	LIST_INIT(&st->st_ends);
 	LIST_INIT(&st->st_forwards);
 	LIST_INIT(&st->st_publishes);

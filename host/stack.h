@@ -56,6 +56,7 @@ struct stack {
 	struct publish_list st_publishes;
 	struct relay_list st_relays;
 	struct udpport_list st_udpports;
+	unsigned st_maxconns;		/* connections and clients of UDP ports at the most */
 	unsigned st_nflows;		/* clients of UDP ports now */
 	unsigned st_nrelays;		/* connections now, */
 	uint64_t st_accepted, st_failed;	/* ever, and those that were refused or reset */
@@ -99,6 +100,17 @@ void link_setstate(struct link *l, int up);
 
 int forward_create(struct stack *st, const struct config_port *port, struct uverr *err);
 void forward_destroy(struct forward *f);
+
+/* Once, when the limit of descriptors is what it will be; whether a descriptor is not of the half kept for publishes. */
+void forwards_init(void);
+int forward_hasroom(int fd);
+
+/* It has as many connections and clients as it may have (`connections`): the next waits until one ends. */
+static inline int
+stack_isfull(const struct stack *st)
+{
+	return (st->st_nrelays + st->st_nflows >= st->st_maxconns);
+}
 
 /* The stack is current, in both. */
 int publish_create(struct stack *st, const struct config_port *port, struct uverr *err);

@@ -16,11 +16,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uvnet/callout.h>
@@ -45,7 +43,6 @@ struct udpport {
 	struct task u_task;
 	union config_addr u_to;
 	int64_t u_idle;			/* ns */
-	int u_maxfd;
 	struct delay u_expire;
 	unsigned u_nflows;
 	struct flow_queue u_flows;	/* the longest silent first */
@@ -231,7 +228,7 @@ flow_connect_host(struct flow *fl)
 	fd = socket(u->u_to.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return (-errno);
-	error = fd >= u->u_maxfd ? -EMFILE : 0;
+	error = forward_hasroom(fd) ? 0 : -EMFILE;
 	if (error == 0 && connect(fd, &u->u_to.sa, config_addrlen(&u->u_to)) != 0)
 		error = -errno;
 	if (error == 0)
@@ -265,9 +262,9 @@ flow_create(struct udpport *u, const union config_addr *client)
 	struct flow *fl;
 	int error;
 
-	if (u->u_nflows >= UDP_MAXFLOWS)
+	if (u->u_nflows >= UDP_MAXFLOWS || (stack_isfull(u->u_stack) && u->u_nflows > 0))
 		flow_destroy(TAILQ_FIRST(&u->u_flows));
-	fl = calloc(1, sizeof(*fl));
+	fl = stack_isfull(u->u_stack) ? NULL : calloc(1, sizeof(*fl));
 	if (fl == NULL)
 		return (NULL);
 	fl->fl_port = u;
@@ -449,7 +446,6 @@ int
 udpport_create(struct stack *st, const struct config_port *port, int publish, struct uverr *err)
 {
 	struct udpport *u;
-	struct rlimit rl;
 	char addr[CONFIG_ADDRSTRLEN];
 	int error;
 
@@ -464,7 +460,6 @@ udpport_create(struct stack *st, const struct config_port *port, int publish, st
 	u->u_expire.d_func = flows_expire;
 	u->u_to = port->to;
 	u->u_idle = port->idle * NSEC;
-	u->u_maxfd = getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < INT_MAX ? (int)(rl.rlim_cur / 2) : INT_MAX;
 	TAILQ_INIT(&u->u_flows);
 	for (int i = 0; i < UDP_NHASH; i++)
 		LIST_INIT(&u->u_hash[i]);

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from harness import Fetch, Skip, Vnet, WebServer, fetch_sum, free_ports, main, pair, until
+from harness import LIMIT, Fetch, Skip, Vnet, WebServer, fetch_sum, free_ports, main, pair, until
 
 MB = 1 << 20
 
@@ -181,6 +181,26 @@ def without_descriptors_it_waits_and_can_still_be_asked(program):
     close(servers)
 
 
+def a_stack_has_as_many_connections_as_it_may(program):
+    server, (port,) = WebServer(1, 1000), free_ports(1)
+    text = pair("red", port, server.port).replace("vnet red-site {", "vnet red-site { connections = 3;")
+    with Vnet(program, text) as vnet:
+        def site():
+            return next(s for s in vnet.json("ls")["stacks"] if s["name"] == "red-site")
+
+        held = [socket.create_connection(("127.0.0.1", port), timeout=LIMIT) for _ in range(3)]
+        until("three are through", lambda: site()["connections"] == 3)
+        late = Fetch(port)
+        held += [socket.create_connection(("127.0.0.1", port), timeout=LIMIT) for _ in range(20)]
+        for _ in range(5):
+            assert site()["connections"] == 3 and late.got == 0
+        for s in held:
+            s.close()
+        assert late.wait().sum == server.sum, late.error
+        assert vnet.stop() == 0
+    server.close()
+
+
 def too_many_workers_are_refused(program):
     conf = program.write("workers.conf", "vnet a { }\n")
     code, _, err = program.call("run", "--socket", program.path("s"), "--workers", "1000", conf)
@@ -260,6 +280,7 @@ if __name__ == "__main__":
         a_port_in_use_is_named,
         a_wrong_address_is_named_with_file_line_and_key,
         without_descriptors_it_waits_and_can_still_be_asked,
+        a_stack_has_as_many_connections_as_it_may,
         too_many_workers_are_refused,
         check_accepts_the_examples,
         a_dead_server_is_a_quick_error_for_the_client,

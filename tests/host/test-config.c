@@ -104,6 +104,7 @@ static const struct {
 	/* Keys. */
 	{ "vnet a {\n}\nmemory = 4M\n", "c:3: memory: unknown key\n" },
 	{ DC " memory = \"4X\";\n}\n", "c:3: vnet \"dc\": memory: \"4X\" is not a size from 64K to 4G\n" },
+	{ DC " connections = 0;\n}\n", "c:3: vnet \"dc\": connections: not a whole number from 1 to 1000000\n" },
 	{ DC " memory = \"63K\";\n}\n", "c:3: vnet \"dc\": memory: \"63K\" is not a size from 64K to 4G\n" },
 	{ "vnet a {\n interface e {\n link = l; mtu = 9000;\n } }",
 	    "c:3: vnet \"a\": interface e.mtu: unknown key\n" },

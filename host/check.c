@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vnet check`: what a configuration describes, or everything that is wrong with it. */
+/* Loading a configuration, and `vnet check`: what a configuration describes, or everything that is wrong with it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,27 +64,37 @@ summary(const struct config *cfg, int as_json)
 }
 
 int
-check_main(const struct options *opt)
+config_load(struct config *cfg, const char *file)
 {
-	struct config cfg;
 	struct uverr err;
 	char *text;
 	size_t len;
 	int error;
 
-	error = config_read(opt->args[0], CONFIG_MAXSIZE, &text, &len, &err);
+	*cfg = (struct config){ .file = file };
+	error = config_read(file, CONFIG_MAXSIZE, &text, &len, &err);
 	if (error != 0) {
 		complain(err.text);
-		return (EXIT_FAIL);
+		return (error);
 	}
-	error = config_parse(&cfg, opt->args[0], text, len, &err);
+	error = config_parse(cfg, file, text, len, &err);
+	free(text);
+	if (error != 0)
+		complain(cfg->errors != NULL ? cfg->errors : err.text);
+	if (cfg->nerrors > CONFIG_MAXERRORS)
+		fprintf(stderr, "vnet: %s: and %zu more\n", file, cfg->nerrors - CONFIG_MAXERRORS);
+	return (error);
+}
+
+int
+check_main(const struct options *opt)
+{
+	struct config cfg;
+	int error;
+
+	error = config_load(&cfg, opt->args[0]);
 	if (error == 0)
 		summary(&cfg, opt->json);
-	else
-		complain(cfg.errors != NULL ? cfg.errors : err.text);
-	if (cfg.nerrors > CONFIG_MAXERRORS)
-		fprintf(stderr, "vnet: %s: and %zu more\n", opt->args[0], cfg.nerrors - CONFIG_MAXERRORS);
 	config_free(&cfg);
-	free(text);
 	return (error == 0 ? EXIT_OK : EXIT_FAIL);
 }

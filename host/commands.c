@@ -2,9 +2,9 @@
 /*
  * What the control socket's requests do.
  *
- * Each makes its changes under one stop of all workers: a whole `vnet create FILE`, all names of a `vnet destroy`.
- * What can be found out without a stop (does the file parse, is there a stack of that name) is found out before it,
- * for the main thread alone makes and destroys stacks.
+ * All workers stop for what is changed, for one stack at a time where there are many (`vnet create FILE`, `vnet
+ * destroy`).  What can be found out without a stop (does the file parse, is there a stack of that name) is found out
+ * before it, for the main thread alone makes and destroys stacks.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,9 +45,7 @@ create_run(const struct request *req)
 			error = uverr(&err, EINVAL, "%s: vnet \"%s\": `wireguard` is for `vnet run` only", req->file,
 			    cfg.vnets[i].name);
 	if (error == 0) {
-		workers_stop();
 		error = stacks_create(&cfg, &err);
-		workers_resume();
 	}
 	j = answer(error, &err);
 	if (error != 0 && cfg.errors != NULL)
@@ -74,13 +72,14 @@ destroy_run(const struct request *req)
 	while ((name = json_each(req->object, "names", &it)) != NULL)
 		if (stack_find(ucl_object_tostring(name)) == NULL)
 			return (answer(uverr(&err, ENOENT, "%.64s: no such stack", ucl_object_tostring(name)), &err));
-	workers_stop();
 	for (it = 0; (name = json_each(req->object, "names", &it)) != NULL;) {
 		st = stack_find(ucl_object_tostring(name));	/* NULL: named twice */
-		if (st != NULL)
-			stack_destroy(st);
+		if (st == NULL)
+			continue;
+		workers_stop();
+		stack_destroy(st);
+		workers_resume();
 	}
-	workers_resume();
 	return (answer(0, NULL));
 }
 

@@ -109,6 +109,12 @@ void config_free(struct config *cfg);
 /* Read a file whole, at most `max` bytes; the text is the caller's to free. */
 int config_read(const char *file, size_t max, char **text, size_t *len, struct uverr *err);
 
+/*
+ * Read a file and parse it, of at most CONFIG_MAXSIZE bytes.  Everything that is wrong is said on standard error.
+ * config_free() is due in either case.  0 or -errno.
+ */
+int config_load(struct config *cfg, const char *file);
+
 /* Note a fault; its sentence gets the file and, when it is known (not 0), the line in front. */
 void config_error(struct config *cfg, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

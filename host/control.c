@@ -10,12 +10,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <uvnet/callout.h>
 #include "control.h"
@@ -255,14 +258,33 @@ stale_remove(const struct sockaddr_un *sun, struct uverr *err)
 	return (0);
 }
 
-int
-control_open(const struct sockaddr_un *sun, struct uverr *err)
+/*
+ * Two that start at the same time may both find a stale socket, and the slower one would remove what the faster one
+ * just made.  So the folder is locked meanwhile.  Where it belongs to somebody else, who could hold that lock for
+ * ever, it is not waited for for long.  A descriptor to close, or -errno.
+ */
+static int
+folder_lock(const struct sockaddr_un *sun, struct uverr *err)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	char folder[sizeof(sun->sun_path)];
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%s", sun->sun_path);
+	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return (uverr(err, errno, "%s: its folder: %s", sun->sun_path, strerror(errno)));
+	for (int i = 0; i < 100 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++)
+		nanosleep(&pause, NULL);
+	return (fd);
+}
+
+static int
+listener_open(const struct sockaddr_un *sun, struct uverr *err)
 {
 	mode_t mask;
 	int error;
 
-	for (int i = 0; i < CONTROL_CLIENTS; i++)
-		clients[i].fd = -1;
 	error = stale_remove(sun, err);
 	if (error != 0)
 		return (error);
@@ -279,6 +301,23 @@ control_open(const struct sockaddr_un *sun, struct uverr *err)
 		listener = -1;
 		return (uverr(err, error, "%s: %s", sun->sun_path, strerror(error)));
 	}
+	return (0);
+}
+
+int
+control_open(const struct sockaddr_un *sun, struct uverr *err)
+{
+	int error, lock;
+
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		clients[i].fd = -1;
+	lock = folder_lock(sun, err);
+	if (lock < 0)
+		return (lock);
+	error = listener_open(sun, err);
+	close(lock);
+	if (error != 0)
+		return (error);
 	spare_open();
 	listener_sun = *sun;
 	if (lstat(sun->sun_path, &listener_stat) != 0)

@@ -53,7 +53,13 @@ captures_wanted(void)
 static void
 capture_flush(struct capture *c)
 {
-	if (c->c_dumper != NULL && pcap_dump_flush(c->c_dumper) != 0) {
+	int error;
+
+	if (c->c_dumper == NULL)
+		return;
+	errno = EIO;	/* of an earlier write nobody knows any more */
+	error = pcap_dump_flush(c->c_dumper) != 0 || ferror(pcap_dump_file(c->c_dumper));
+	if (error) {
 		fprintf(stderr, "vnet: %s: %s; the capture ends here\n", c->c_path, strerror(errno));
 		pcap_dump_close(c->c_dumper);
 		c->c_dumper = NULL;
@@ -78,7 +84,10 @@ capture_packet(void *arg, const struct pkt *p, enum if_tap_dir dir)
 		return;
 	gettimeofday(&hdr.ts, NULL);
 	pcap_dump((u_char *)c->c_dumper, &hdr, p->p_data);
-	worker_delay(c->c_worker, &c->c_flush, CAPTURE_FLUSH);
+	if (ferror(pcap_dump_file(c->c_dumper)))	/* pcap_dump() does not say: the disk is full */
+		capture_flush(c);
+	else
+		worker_delay(c->c_worker, &c->c_flush, CAPTURE_FLUSH);
 }
 
 int

@@ -264,21 +264,11 @@ run_main(const struct options *opt)
 {
 	struct run run = { .opt = opt, .sigfd = -1 };
 	struct uverr err;
-	char *text;
-	size_t len;
 	int error;
 
-	error = config_read(opt->args[0], CONFIG_MAXSIZE, &text, &len, &err);
-	if (error != 0) {
-		complain(err.text);
-		return (EXIT_FAIL);
-	}
-	error = config_parse(&run.cfg, opt->args[0], text, len, &err);
-	free(text);
-	if (error != 0) {
-		complain(run.cfg.errors != NULL ? run.cfg.errors : err.text);
+	error = config_load(&run.cfg, opt->args[0]);
+	if (error != 0)
 		goto out;
-	}
 	limits_raise();
 	forwards_init();
 	error = workers_cpus(opt->workers != 0 ? opt->workers : run.cfg.workers, &run.cpus, &run.ncpus, &err);

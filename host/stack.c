@@ -3,7 +3,8 @@
  * Making and destroying configured stacks.
  *
  * A configuration is made whole or not at all: stacks_create() counts what it made and takes exactly that down
- * again, the last first.  Within a stack everything made is on one of its lists, so stack_destroy() undoes a
+ * again, the last first.  The workers stop for one stack at a time, so those that run wait for microseconds however
+ * long the file is.  Within a stack everything made is on one of its lists, so stack_destroy() undoes a
  * stack in whatever state its making stopped; the order is the reverse of making.
  *
  * Where a stack runs: on the CPU that it names; else beside a stack that it has a link with, for packets between
@@ -168,17 +169,21 @@ int
 stacks_create(const struct config *cfg, struct uverr *err)
 {
 	size_t n;
-	int error;
+	int error = 0;
 
 	for (n = 0; n < cfg->nvnets; n++) {
+		workers_stop();
 		error = stack_create(cfg, &cfg->vnets[n], err);
-		if (error != 0) {
-			for (; n > 0; n--)
-				stack_destroy(TAILQ_LAST(&stacks, stack_list));
-			return (error);
-		}
+		workers_resume();
+		if (error != 0)
+			break;
 	}
-	return (0);
+	for (; error != 0 && n > 0; n--) {
+		workers_stop();
+		stack_destroy(TAILQ_LAST(&stacks, stack_list));
+		workers_resume();
+	}
+	return (error);
 }
 
 void

@@ -139,7 +139,7 @@ bool
 image_make(struct program *p)
 {
 	struct image im = { .p = p, .align = 1 };
-	LLVMValueRef field[9], g;
+	LLVMValueRef field[10], g;
 	size_t n;
 
 	if (p->opt->mode == VIRT_NONE)
@@ -162,9 +162,10 @@ image_make(struct program *p)
 	field[6] = word(&im, n);
 	field[7] = list_take(&im, "llvm.global_dtors", "vinst_dtors", true, &n);
 	field[8] = word(&im, n);
+	field[9] = word(&im, p->opt->gs);
 	free(im.rebase);
-	g = LLVMAddGlobal(p->mod, LLVMArrayType(im.byte_ptr, 9), "vinst_image");
-	LLVMSetInitializer(g, LLVMConstArray(im.byte_ptr, field, 9));
+	g = LLVMAddGlobal(p->mod, LLVMArrayType(im.byte_ptr, 10), "vinst_image");
+	LLVMSetInitializer(g, LLVMConstArray(im.byte_ptr, field, 10));
 	LLVMSetGlobalConstant(g, 1);
 	LLVMSetVisibility(g, LLVMHiddenVisibility);
 	return (true);

@@ -92,7 +92,7 @@ program_free(struct program *p)
 bool
 program_units(struct program *p)
 {
-	return (units_load(p) && units_link(p) && target_open(p) && decide(p) && refuse(p) && symbols_internalise(p) &&
+	return (units_load(p) && units_link(p) && target_open(p) && segment_possible(p) && decide(p) && refuse(p) && symbols_internalise(p) &&
 	    steady_optimise(p) && transform(p));
 }
 

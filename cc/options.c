@@ -111,6 +111,13 @@ option(struct options *o, const char *a)
 		return (virtual_option(o, rest));
 	if ((rest = after(a, "-fvirtual-set=")) != NULL)
 		return (set_named(o, rest));
+	if ((rest = after(a, "-fvirtual-base=")) != NULL) {
+		o->gs = strcmp(rest, "gs") == 0;
+		if (o->gs || strcmp(rest, "tls") == 0)
+			return (true);
+		complain("-fvirtual-base=%s: there are tls and gs", rest);
+		return (false);
+	}
 	if ((rest = after(a, "-fvirtual-ir=")) != NULL) {
 		o->ir = rest;
 		return (true);

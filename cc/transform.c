@@ -172,7 +172,7 @@ instruction_rewrite(struct expander *e, LLVMValueRef inst)
 	for (int i = 0; i < n; i++) {
 		LLVMValueRef op = LLVMGetOperand(inst, (unsigned)i);
 
-		if (LLVMIsAConstant(op) && (is_virtual(e->p, op) || ptrset_find(&e->touched, op, NULL)) &&
+		if (LLVMIsAConstant(op) && !segment_has(op) && (is_virtual(e->p, op) || ptrset_find(&e->touched, op, NULL)) &&
 		    !operand_rewrite(e, inst, (unsigned)i))
 			return (false);
 	}
@@ -238,6 +238,8 @@ transform(struct program *p)
 			variable_move(p, &p->var[i]);
 	if (p->steady && !layout_make(p, &p->layout))
 		layout_free(&p->layout);
+	if (p->opt->gs)
+		segment_accesses(p);
 	if (!uses_rewrite(p))
 		return (false);
 	carry(p);

@@ -20,6 +20,7 @@
  *	aliasing.c	what the optimiser may know of the base
  *	anchor.c	after optimising: one address for the whole set
  *	steady.c	nobody changes the base: optimise first, transform then
+ *	segment.c	-fvirtual-base=gs: x86-64 adds the base itself
  *	carry.c		... and carry the set's address from function to function
  *	place.c		where in a function it is computed
  *	symbols.c	visibility: direct addresses inside, exports outside
@@ -128,6 +129,7 @@ struct options {
 	const char *cpu;	/* NULL: the plainest of the target's */
 	bool program;	/* no module: vnetcc as the linker of a program */
 	bool shared;	/* ... or of a shared library */
+	bool gs;	/* -fvirtual-base=gs */
 	bool asan;	/* -fsanitize=address */
 	const char *ir; /* -fvirtual-ir=FILE */
 };
@@ -284,6 +286,11 @@ bool steady_optimise(struct program *p);
 /* carry.c */
 LLVMValueRef carry_placeholder(struct program *p, LLVMBuilderRef b);
 void carry(struct program *p);
+
+/* segment.c */
+bool segment_possible(const struct program *p);
+bool segment_has(LLVMValueRef v);
+void segment_accesses(struct program *p);
 
 /* place.c */
 typedef LLVMValueRef (*make_fn)(void *arg, LLVMBuilderRef b);

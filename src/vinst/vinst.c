@@ -218,6 +218,8 @@ vinst_enter(struct vinst *vi)
 	if (vi != before) {
 		self = vi;
 		vinst_base = vi != NULL ? vi->base : NOWHERE;
+		if (vinst_image.gs)
+			vinst_gs_set(vi != NULL ? &vi->base : NULL);
 	}
 	return (before);
 }

@@ -20,11 +20,15 @@ struct vinst_image {
 	size_t nctors;
 	const vinst_fn *dtors;
 	size_t ndtors;
+	size_t gs; /* -fvirtual-base=gs: %gs follows vinst_base */
 };
 
 extern const struct vinst_image vinst_image __attribute__((visibility("hidden")));
 
 /* Distance from the template to the copy of the instance that the thread is in; vnetcc's code adds it. */
 extern _Thread_local uintptr_t vinst_base;
+
+/* gs_*.c: the calling thread's %gs; NULL is in no instance. */
+void vinst_gs_set(const uintptr_t *base) __attribute__((visibility("hidden")));
 
 #endif

@@ -35,7 +35,7 @@ static const struct {
 
 #define NTRAPS (sizeof(traps) / sizeof(traps[0]))
 
-_Thread_local uintptr_t curvnet_base;
+_Thread_local uintptr_t SET_BASE;
 
 static void
 step(FILE *f, int n)
@@ -80,7 +80,7 @@ main(int argc, char **argv)
 	return (fclose(f) != 0);
 }
 #else
-extern unsigned char __start_set_vnet[], __stop_set_vnet[];
+extern unsigned char SET_START[], SET_STOP[];
 
 static uintptr_t delta[INSTANCES];
 static uintptr_t left;
@@ -88,29 +88,29 @@ static uintptr_t left;
 static void
 instance_make(int i, unsigned char *room)
 {
-	size_t size = (size_t)(__stop_set_vnet - __start_set_vnet);
-	uintptr_t start = (uintptr_t)__start_set_vnet, *word;
+	size_t size = (size_t)(SET_STOP - SET_START);
+	uintptr_t start = (uintptr_t)SET_START, *word;
 	unsigned char *copy = room + start % 4096;
 
 	delta[i] = (uintptr_t)copy - start;
-	memcpy(copy, __start_set_vnet, size);
+	memcpy(copy, SET_START, size);
 	word = (uintptr_t *)(((uintptr_t)copy + 7) & ~(uintptr_t)7);
 	for (; (unsigned char *)(word + 1) <= copy + size; word++)
-		if (*word >= start - 8 && *word <= (uintptr_t)__stop_set_vnet)
+		if (*word >= start - 8 && *word <= (uintptr_t)SET_STOP)
 			*word += delta[i];
 }
 
 void
 host_enter(void)
 {
-	left = curvnet_base;
-	curvnet_base = delta[2];
+	left = SET_BASE;
+	set_base(delta[2]);
 }
 
 void
 host_leave(void)
 {
-	curvnet_base = left;
+	set_base(left);
 }
 
 #ifndef STEADY
@@ -123,14 +123,14 @@ cross(void)
 
 	for (long v = 1; v < 5; v++) {
 		for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-			curvnet_base = delta[0];
+			set_base(delta[0]);
 			bad += calls[i](v) != v;
-			curvnet_base = delta[2];
+			set_base(delta[2]);
 			bad += cross_read() != v + 1;
 		}
-		curvnet_base = delta[0];
+		set_base(delta[0]);
 		bad += cross_store(10 * v, delta[1]) != 10 * v;
-		curvnet_base = delta[1];
+		set_base(delta[1]);
 		bad += cross_read() != 10 * v + 1;
 	}
 	if (bad != 0)
@@ -142,7 +142,7 @@ cross(void)
 int
 main(int argc, char **argv)
 {
-	size_t size = (size_t)(__stop_set_vnet - __start_set_vnet);
+	size_t size = (size_t)(SET_STOP - SET_START);
 	size_t stride = (size + 3 * 4096) & ~(size_t)4095;
 	unsigned char *arena;
 	FILE *f[INSTANCES];
@@ -157,11 +157,11 @@ main(int argc, char **argv)
 		instance_make(i, arena + (size_t)i * stride);
 		f[i] = open_output(argv[argc - 1], i);
 	}
-	memset(__start_set_vnet, POISON, size);
+	memset(SET_START, POISON, size);
 	/* Each instance is one step behind the one before it. */
 	for (int n = 1; n < STEPS + INSTANCES; n++)
 		for (int i = 0; i < INSTANCES; i++) {
-			curvnet_base = delta[i];
+			set_base(delta[i]);
 			if (n - i >= 1 && n - i <= STEPS)
 				step(f[i], n - i);
 		}
@@ -169,7 +169,7 @@ main(int argc, char **argv)
 	bad += cross();
 #endif
 	for (size_t k = 0; k < size; k++)
-		if (__start_set_vnet[k] != POISON) {
+		if (SET_START[k] != POISON) {
 			fprintf(stderr, "the template is written at +%zu\n", k);
 			bad++;
 			break;

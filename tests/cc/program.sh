@@ -88,6 +88,26 @@ C
 	"$vnetcc" -I"$src/../../include" m.c -o prog && ./prog && ! ./prog outside
 }
 
+gs() {
+	[ "$(uname -m)" = x86_64 ] || return 0
+	for level in -O0 -O1 -O2 -O3 -Os; do
+		"$vnetcc" "$level" -fvirtual-base=gs -o prog main.c other.c && same ./prog &&
+			objdump -d prog >code && grep -q '%gs:0x[0-9a-f]*(%rip)' code || return 1
+	done
+	cat want want want | sort >want3
+	"$run" -n 3 ./prog >got && sort got | diff want3 - || return 1
+	"$run" -n 3 --interleave ./prog 7 >got
+	[ $? -eq 7 ] && sort got | diff want3 - || return 1
+	for pie in -pie -no-pie; do
+		"$vnetcc" "$pie" -I"$src/../../include" -O2 -fvirtual-base=gs m.c -o prog && ./prog && ! ./prog outside ||
+			return 1
+	done
+	"$vnetcc" -shared -fPIC -fvirtual-base=gs -o missing other.c 2>err && return 1
+	grep -q 'shared library takes' err && [ ! -e missing ] || return 1
+	"$vnetcc" -fvirtual-base=fs -o missing main.c other.c 2>err && return 1
+	grep -q 'there are tls and gs' err
+}
+
 check "compiled and linked at once, at every level" at_once
 check "objects" objects
 check "archives, thin ones too: only the members that are needed" archive
@@ -97,4 +117,5 @@ check "vinst-run: three instances at once, and taking turns" instances
 check "programs without virtual variables" none
 check "the linker's errors, and -flto" errors
 check "a variable outside of any instance faults" outside
+check "the base in %gs" gs
 finish

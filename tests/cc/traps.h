@@ -50,6 +50,34 @@
 	TRAP(long_jump)       \
 	TRAP(loop)
 
+/*
+ * With GS the set is vinst's, whose base is in %gs, too (-fvirtual-base=gs); what changes the base changes both.
+ */
+#ifdef GS
+#define SET_BASE vinst_base
+#define SET_START __start_set_vinst
+#define SET_STOP __stop_set_vinst
+#else
+#define SET_BASE curvnet_base
+#define SET_START __start_set_vnet
+#define SET_STOP __stop_set_vnet
+#endif
+
+#define set_base(to) (SET_BASE = (to), set_gs(SET_BASE))
+
+static inline void
+set_gs(unsigned long to)
+{
+#ifdef GS
+	/* Every kernel has this one. */
+	long nr = 158 /* arch_prctl */;
+
+	__asm__ volatile("syscall" : "+a"(nr) : "D"(0x1001L /* ARCH_SET_GS */), "S"(to) : "rcx", "r11", "memory");
+#else
+	(void)to;
+#endif
+}
+
 #define TRAP_DECLARE(name) long trap_##name(int);
 TRAPS(TRAP_DECLARE)
 

@@ -94,4 +94,19 @@ for level in -O1 -O2 -O3; do
 		"$level -fvirtual-keeps-base=* -fexport=$exports" -DSTEADY
 done
 try "with a steady base, a unit that was optimised before" "-O2 optimised -DSTEADY" "-O2 -fvirtual-keeps-base=*" -DSTEADY
+
+# The base in %gs, which the host changes with the thread-local.
+if [ "$(uname -m)" = x86_64 ]; then
+	gs="-fvirtual-set=vinst -fvirtual-base=gs"
+	for level in -O0 -O1 -O2 -O3 -Os; do
+		try "in %gs at $level" "$level -DGS" "$level $gs" -DGS
+	done
+	try "in %gs, a unit that was optimised before" "-O2 optimised -DGS" "-O2 $gs" -DGS
+	for level in -O1 -O2 -O3 -Os; do
+		try "in %gs with a steady base at $level" "$level -DSTEADY -DGS" "$level $gs -fvirtual-keeps-base=*" \
+			"-DSTEADY -DGS"
+	done
+	try "in %gs with a steady base and local definitions" "-O2 -DSTEADY -DGS" \
+		"-O2 $gs -fvirtual-keeps-base=* -fexport=$exports" "-DSTEADY -DGS"
+fi
 echo "1..$count"

@@ -266,18 +266,18 @@ cross_call(long v)
 }
 
 /* As CURVNET_SET and CURVNET_RESTORE do it, with the base named here. */
-extern _Thread_local uintptr_t curvnet_base;
+extern _Thread_local uintptr_t SET_BASE;
 
 #ifndef PLAIN
 long
 cross_store(long v, unsigned long other)
 {
-	uintptr_t save = curvnet_base;
+	uintptr_t save = SET_BASE;
 
 	seen = v;
-	curvnet_base = other;
+	set_base(other);
 	seen = v + 1;
-	curvnet_base = save;
+	set_base(save);
 	return (seen);
 }
 #endif

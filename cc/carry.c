@@ -125,35 +125,31 @@ swiftself(const struct program *p)
 	return (LLVMCreateEnumAttribute(p->ctx, attribute_kind("swiftself"), 0));
 }
 
-/* Attributes of the function, of what it returns, and of each argument. */
+/* LLVM has these functions twice: for functions and for calls. */
+struct attributes_of {
+	unsigned (*count)(LLVMValueRef, LLVMAttributeIndex);
+	void (*get)(LLVMValueRef, LLVMAttributeIndex, LLVMAttributeRef *);
+	void (*add)(LLVMValueRef, LLVMAttributeIndex, LLVMAttributeRef);
+};
+
+static const struct attributes_of of_function = { LLVMGetAttributeCountAtIndex, LLVMGetAttributesAtIndex,
+	LLVMAddAttributeAtIndex };
+static const struct attributes_of of_call = { LLVMGetCallSiteAttributeCount, LLVMGetCallSiteAttributes,
+	LLVMAddCallSiteAttribute };
+
+/* Attributes of the function or call, of what it returns, and of each argument. */
 static void
-attributes_copy(LLVMValueRef from, LLVMValueRef to, unsigned args)
+attributes_copy(const struct attributes_of *of, LLVMValueRef from, LLVMValueRef to, unsigned args)
 {
 	LLVMAttributeIndex at = LLVMAttributeFunctionIndex;
 
 	for (unsigned i = 0; i < args + 2; i++, at++) {
-		unsigned n = LLVMGetAttributeCountAtIndex(from, at);
+		unsigned n = of->count(from, at);
 		LLVMAttributeRef *a = xrealloc(NULL, n, sizeof(*a));
 
-		LLVMGetAttributesAtIndex(from, at, a);
+		of->get(from, at, a);
 		for (unsigned k = 0; k < n; k++)
-			LLVMAddAttributeAtIndex(to, at, a[k]);
-		free(a);
-	}
-}
-
-static void
-call_attributes_copy(LLVMValueRef from, LLVMValueRef to, unsigned args)
-{
-	LLVMAttributeIndex at = LLVMAttributeFunctionIndex;
-
-	for (unsigned i = 0; i < args + 2; i++, at++) {
-		unsigned n = LLVMGetCallSiteAttributeCount(from, at);
-		LLVMAttributeRef *a = xrealloc(NULL, n, sizeof(*a));
-
-		LLVMGetCallSiteAttributes(from, at, a);
-		for (unsigned k = 0; k < n; k++)
-			LLVMAddCallSiteAttribute(to, at, a[k]);
+			of->add(to, at, a[k]);
 		free(a);
 	}
 }
@@ -174,7 +170,7 @@ call_replace(struct carrier *c, LLVMValueRef call, LLVMValueRef to)
 	made = LLVMBuildCall2(c->b, LLVMGlobalGetValueType(to), to, arg, args + 1, "");
 	LLVMSetInstructionCallConv(made, LLVMGetInstructionCallConv(call));
 	LLVMSetTailCall(made, LLVMIsTailCall(call));
-	call_attributes_copy(call, made, args);
+	attributes_copy(&of_call, call, made, args);
 	LLVMAddCallSiteAttribute(made, args + 1, swiftself(c->p));
 	md = LLVMInstructionGetAllMetadataOtherThanDebugLoc(call, &n);
 	for (size_t i = 0; i < n; i++)
@@ -209,7 +205,7 @@ function_like(struct carrier *c, LLVMValueRef f)
 		LLVMSetSection(to, LLVMGetSection(f));
 	if (LLVMGetGC(f) != NULL)
 		LLVMSetGC(to, LLVMGetGC(f));
-	attributes_copy(f, to, args);
+	attributes_copy(&of_function, f, to, args);
 	LLVMAddAttributeAtIndex(to, args + 1, swiftself(c->p));
 	/* Its debug information and its profile. */
 	md = LLVMGlobalCopyAllMetadata(f, &n);

@@ -8,6 +8,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "vnetcc.h"
 
@@ -37,6 +38,16 @@ sum(const struct program *p)
 }
 
 static void
+hidden_text(const char *function, const char *state, LLVMValueRef inst, void *arg)
+{
+	char *place = instruction_place(inst);
+
+	(void)arg;
+	fprintf(stderr, "libc: %s: %s: all instances share %s\n", place, function, state);
+	free(place);
+}
+
+static void
 report_text(const struct program *p)
 {
 	struct totals t = sum(p);
@@ -56,6 +67,7 @@ report_text(const struct program *p)
 			    v->why_name != NULL ? v->why_name : "");
 		fputc('\n', stderr);
 	}
+	hidden_state(p, hidden_text, NULL);
 	fprintf(stderr,
 	    "%zu virtual variables (%zu of them constants), "
 	    "%ju bytes, %zu uses (%zu into PHIs), %zu rebases; %zu shared\n",
@@ -106,6 +118,23 @@ json_variable(const struct var *v)
 }
 
 static void
+hidden_json(const char *function, const char *state, LLVMValueRef inst, void *arg)
+{
+	const char **sep = arg;
+	char *place = instruction_place(inst);
+
+	printf("%s{", *sep);
+	json_string("function", function);
+	fputs(", ", stdout);
+	json_string("shares", state);
+	fputs(", ", stdout);
+	json_string("place", place);
+	putchar('}');
+	*sep = ",\n ";
+	free(place);
+}
+
+static void
 report_json(const struct program *p)
 {
 	struct totals t = sum(p);
@@ -119,6 +148,9 @@ report_json(const struct program *p)
 		json_variable(&p->var[i]);
 		sep = ",\n ";
 	}
+	fputs("],\n \"libc\": [", stdout);
+	sep = "";
+	hidden_state(p, hidden_json, &sep);
 	printf("],\n \"virtual\": %zu, \"constants\": %zu, \"bytes\": %ju, "
 	       "\"uses\": %zu, \"phis\": %zu, \"rebases\": %zu, "
 	       "\"shared\": %zu, \"steady\": %s}\n",

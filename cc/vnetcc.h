@@ -25,6 +25,7 @@
  *	place.c		where in a function it is computed
  *	symbols.c	visibility: direct addresses inside, exports outside
  *	emit.c		optimise, generate, join
+ *	hidden.c	calls that lead to libc's own state
  *	report.c	-fvirtual-report
  *	util.c		errors, memory, files, child processes
  *
@@ -303,6 +304,10 @@ bool emit(struct program *p);
 
 /* image.c */
 bool image_make(struct program *p);
+
+/* hidden.c */
+typedef void (*hidden_fn)(const char *function, const char *state, LLVMValueRef inst, void *arg);
+void hidden_state(const struct program *p, hidden_fn fn, void *arg);
 
 /* report.c */
 void report(const struct program *p);

@@ -88,6 +88,18 @@ C
 	"$vnetcc" -I"$src/../../include" m.c -o prog && ./prog && ! ./prog outside
 }
 
+hidden() {
+	printf '%s\n' '#include <string.h>' '#include <stdlib.h>' 'static int own; static int umask(int m) { return own += m; }' \
+		'int main(int argc, char **argv) {' 'return strtok(argv[0], "/") == NULL || umask(argc) == 0 ||' \
+		'rand() < 0; }' >state.c
+	"$vnetcc" -g -O1 -fvirtual-report state.c -o prog 2>report && cat report &&
+		grep -q '^libc: .*state.c:5: strtok: all instances share the place in the string' report &&
+		grep -q '^libc: .*state.c:6: rand: ' report && ! grep -q '^libc: .*umask' report &&
+		"$vnetcc" -fvirtual-report=json state.c -o prog >report.json &&
+		python3 -c 'import json; print([c["function"] for c in json.load(open("report.json"))["libc"]])' >got &&
+		grep -q "'rand', 'strtok'" got
+}
+
 gs() {
 	[ "$(uname -m)" = x86_64 ] || return 0
 	for level in -O0 -O1 -O2 -O3 -Os; do
@@ -118,4 +130,5 @@ check "programs without virtual variables" none
 check "the linker's errors, and -flto" errors
 check "a variable outside of any instance faults" outside
 check "the base in %gs" gs
+check "the report names calls that lead to libc's own state" hidden
 finish

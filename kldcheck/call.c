@@ -17,20 +17,6 @@ leave(struct kc_flow *f, uint32_t i)
 		kc_use(f, f->cur->reg[f->arch->args[k]], i, USE_LEAVE);
 }
 
-/* Note a half of an address, once. */
-void
-kc_half_note(struct kc_flow *f, struct kc_half *half, unsigned *n, uint8_t reg, const struct kc_node *node, uint32_t i)
-{
-	unsigned p = 0;
-
-	while (p < *n && (half[p].page != node->value || half[p].reg != reg))
-		p++;
-	if (p == KC_PASSED_MAX)
-		kc_doubt(f, i, WHY_PASSED);
-	else if (p == *n)
-		half[(*n)++] = (struct kc_half){ node->value, node->insn, reg };
-}
-
 /*
  * The function at the other end is not known: any whose address is taken could be it, and make an address in a set of
  * half a one.  flow.c tries them all with what is noted here.
@@ -44,9 +30,20 @@ pass_on(struct kc_flow *f, uint32_t i)
 
 		for (unsigned l = 0; l < s->n; l++) {
 			const struct kc_node *n = &f->v.node[s->node[l]];
+			unsigned p = 0;
 
-			if (n->kind == N_IMAGE && (n->flags & NF_PAGE) != 0 && kc_page_meets_set(f, n->value))
-				kc_half_note(f, f->passed, &f->npassed, reg, n, i);
+			if (n->kind != N_IMAGE || (n->flags & NF_PAGE) == 0 || !kc_page_meets_set(f, n->value))
+				continue;
+			while (p < f->npassed && (f->passed[p].page != n->value || f->passed[p].reg != reg))
+				p++;
+			if (p == KC_PASSED_MAX)
+				kc_doubt(f, i, WHY_PASSED);
+			else if (p == f->npassed) {
+				f->passed[p].page = n->value;
+				f->passed[p].insn = n->insn;
+				f->passed[p].reg = reg;
+				f->npassed++;
+			}
 		}
 	}
 }
@@ -186,16 +183,13 @@ come_back(struct kc_flow *f, uint32_t func)
 			f->cur->reg[r] = kc_vs_join(&f->v, f->cur->reg[r], g->ret[r]);
 }
 
-/* From a function that is not known: what any of them leaves behind. */
+/* Any function whose address is taken may have been called: flow.c knows what those leave behind. */
 static void
-come_back_anyhow(struct kc_flow *f)
+come_back_unknown(struct kc_flow *f)
 {
-	for (unsigned p = 0; p < f->nleft; p++) {
-		uint32_t half = kc_vs_single(&f->v,
-		    kc_node(&f->v, N_IMAGE, NF_PAGE | NF_WEAK | NF_PASSED, f->left[p].page, f->left[p].insn, 0), true);
-
-		f->cur->reg[f->left[p].reg] = kc_vs_join(&f->v, f->cur->reg[f->left[p].reg], half);
-	}
+	for (unsigned r = 0; r < KC_NREGS; r++)
+		if ((f->arch->saved >> r & 1) == 0 && r != KC_SP && f->left[r] != VS_UNKNOWN)
+			f->cur->reg[r] = kc_vs_join(&f->v, f->cur->reg[r], f->left[r]);
 }
 
 static void
@@ -244,7 +238,7 @@ call_register(struct kc_flow *f, uint32_t i)
 		pass_on(f, i);
 	clobber(f);
 	if (unknown)
-		come_back_anyhow(f);
+		come_back_unknown(f);
 	for (unsigned k = 0; k < n; k++)
 		come_back(f, funcs[k]);
 }
@@ -301,6 +295,10 @@ jump_register(struct kc_flow *f, uint32_t i)
 		for (uint32_t k = g->start + 1; k < g->stop; k++)
 			if ((f->leader[k] & 2) != 0)
 				kc_goto(f, k, f->cur);
+		if (unknown) { /* that function's return is a return of this one */
+			come_back_unknown(f);
+			do_return(f, i);
+		}
 	}
 }
 

@@ -9,12 +9,13 @@
  *
  * ok: Code knows where the module was loaded from two sources only: the program counter (ADR, ADRP, calls, PC-relative
  * loads), and words that the kernel relocated.  Each value from either is followed (flow.c) through registers, the
- * stack, branches, loops, calls and returns, with all constants that are added to it, from wherever they come.  "ok"
- * is said when nothing of that lies in a set, and nothing went where it could not be followed.  One assumption is
- * left, and it is C's: a complete pointer to an object that is not in a set, plus something that is known only at run
- * time, stays in that object.  Code that breaks it on purpose is recognised where it shows (addresses of code used as
- * a base for data, offsets from tables or from constants that were not computed, half addresses that get away): then
- * the verdict is "unsure".
+ * stack, branches, loops, calls and returns, with all constants that are added to it, from wherever they come.  Half an
+ * address that crosses a call by pointer, in either direction, is tried on each function that could be at the other
+ * end.  "ok" is said when nothing of that lies in a set, and nothing went where it could not be followed.  One
+ * assumption is left, and it is C's: a complete pointer to an object that is not in a set, plus something that is
+ * known only at run time, stays in that object.  Code that breaks it on purpose is recognised where it shows
+ * (addresses of code used as a base for data, offsets from tables or from constants that were not computed, half
+ * addresses that get away): then the verdict is "unsure".
  *
  * broken: An address in a set was computed by a chain of instructions that is listed, on ways that the code has, and
  * something was done with it (step.c).  What is seen only on ways that may not exist, such as a jump whose targets are

@@ -8,9 +8,9 @@
  * it take.
  *
  * It starts at all functions with nothing known, so that each way into the code is covered; calls within the module
- * then add what their arguments hold.  At the end, code that was reached from nowhere is gone through as well, and
- * halves of addresses that went into calls by pointer are tried on each function that such a call could reach; those
- * that such a function leaves in a register, at each place that calls by pointer.
+ * then add what their arguments hold.  At the end, code that was reached from nowhere is gone through as well; halves
+ * of addresses that went into calls by pointer are tried on each function that such a call could reach, and halves
+ * that such a function leaves in a register, on whoever calls by pointer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -118,75 +118,105 @@ settle(struct kc_flow *f)
 	}
 }
 
-/* Whether addr is in a word of the module or in a register, or under a name that others can look up. */
-static bool
-address_taken(const struct kc_flow *f, uint64_t addr)
+static void
+take(struct kc_flow *f, uint64_t addr)
 {
-	for (size_t i = 0; i < f->elf->nrel; i++) {
-		const struct kc_rel *r = &f->elf->rel[i];
+	uint32_t i = kc_insn_at(f, addr);
 
-		if (r->kind == KC_REL_RELATIVE && r->addend == addr)
-			return (true);
-		if (r->kind == KC_REL_SYMBOL && r->sym < f->elf->ndynsym && f->elf->dynsym[r->sym].shndx != 0 &&
-		    f->elf->dynsym[r->sym].value + r->addend == addr)
-			return (true);
+	if (i != 0 && f->func[f->owner[i]].start == i)
+		f->func[f->owner[i]].taken = true;
+}
+
+/* Functions whose address is in a word of the module or in a register, or under a name that others can look up. */
+static void
+find_taken(struct kc_flow *f)
+{
+	const struct kc_elf *e = f->elf;
+
+	for (size_t i = 0; i < e->nrel; i++) {
+		const struct kc_rel *r = &e->rel[i];
+
+		if (r->kind == KC_REL_RELATIVE)
+			take(f, r->addend);
+		else if (r->kind == KC_REL_SYMBOL && r->sym < e->ndynsym && e->dynsym[r->sym].shndx != 0)
+			take(f, e->dynsym[r->sym].value + r->addend);
 	}
-	for (unsigned i = 0; i < f->elf->ndynsym; i++)
-		if (f->elf->dynsym[i].shndx != 0 && f->elf->dynsym[i].value == addr)
-			return (true);
+	for (unsigned i = 0; i < e->ndynsym; i++)
+		if (e->dynsym[i].shndx != 0)
+			take(f, e->dynsym[i].value);
 	for (uint32_t k = 1; k < f->v.nnode; k++)
-		if (f->v.node[k].kind == N_IMAGE && f->v.node[k].value == addr)
-			return (true);
-	return (false);
+		if (f->v.node[k].kind == N_IMAGE)
+			take(f, f->v.node[k].value);
 }
 
-/* Halves of addresses that a call by pointer passed on, tried on each function that it could have called. */
-static void
-try_passed(struct kc_flow *f, struct kc_state *root)
+/* A half that came by way of a call by pointer: the way may not exist. */
+static uint32_t
+weak_half(struct kc_flow *f, uint64_t page, uint32_t insn)
 {
-	for (unsigned p = 0; p < f->npassed && !f->too_complex; p++) {
-		uint8_t reg = f->passed[p].reg;
-		uint32_t was = root->reg[reg];
-
-		root->reg[reg] = kc_vs_single(&f->v,
-		    kc_node(&f->v, N_IMAGE, NF_PAGE | NF_WEAK | NF_PASSED, f->passed[p].page, f->passed[p].insn, 0), true);
-		for (uint32_t k = 1; k < f->nfunc; k++)
-			if (address_taken(f, f->addr[f->func[k].start]))
-				kc_goto(f, f->func[k].start, root);
-		root->reg[reg] = was;
-		run(f);
-	}
+	return (kc_node(&f->v, N_IMAGE, NF_PAGE | NF_WEAK | NF_PASSED, page, insn, 0));
 }
 
-/* Halves of addresses that a function leaves behind, tried wherever it could have been called by pointer. */
+/* A half of an address that a call by pointer passed on, tried on each function that it could have called. */
 static void
-try_left(struct kc_flow *f)
+try_passed(struct kc_flow *f, struct kc_state *root, unsigned p)
 {
-	unsigned had;
+	uint8_t reg = f->passed[p].reg;
+	uint32_t was = root->reg[reg];
 
-	do {
-		had = f->nleft;
+	root->reg[reg] = kc_vs_single(&f->v, weak_half(f, f->passed[p].page, f->passed[p].insn), true);
+	for (uint32_t k = 1; k < f->nfunc; k++)
+		if (f->func[k].taken)
+			kc_goto(f, f->func[k].start, root);
+	root->reg[reg] = was;
+	run(f);
+}
+
+/* Whether more halves are left behind by functions that a call by pointer could reach. */
+static bool
+more_left(struct kc_flow *f)
+{
+	bool more = false;
+
+	for (unsigned r = 0; r < KC_NREGS; r++) {
+		struct kc_vs n = f->v.vs[f->left[r]];
+		uint32_t was = f->left[r];
+
 		for (uint32_t k = 1; k < f->nfunc; k++) {
-			const struct kc_func *g = &f->func[k];
+			struct kc_vs s = f->v.vs[f->func[k].ret[r]];
 
-			if (!g->returns || !address_taken(f, f->addr[g->start]))
-				continue;
-			for (unsigned r = 0; r < KC_NREGS; r++) {
-				const struct kc_vs *s = &f->v.vs[g->ret[r]];
+			for (unsigned l = 0; f->func[k].taken && l < s.n; l++) {
+				const struct kc_node *node = &f->v.node[s.node[l]];
 
-				for (unsigned l = 0; l < s->n; l++) {
-					const struct kc_node *n = &f->v.node[s->node[l]];
-
-					if (n->kind == N_IMAGE && (n->flags & (NF_PAGE | NF_PASSED)) == NF_PAGE && kc_page_meets_set(f, n->value))
-						kc_half_note(f, f->left, &f->nleft, (uint8_t)r, n, g->start);
-				}
+				if (node->kind == N_IMAGE && (node->flags & NF_PAGE) != 0 && kc_page_meets_set(f, node->value))
+					kc_vs_add(&f->v, &n, weak_half(f, node->value, node->insn));
 			}
 		}
-		for (uint32_t i = 1; i < f->ninsn && f->nleft > had; i++)
-			if (f->op[i].kind == KC_OP_CALLR && f->reached[i] != 0)
-				kc_requeue(f, i);
-		run(f);
-	} while (f->nleft > had && !f->too_complex);
+		f->left[r] = kc_vs_intern(&f->v, &n);
+		more |= f->left[r] != was;
+	}
+	return (more);
+}
+
+/* What crosses calls by pointer, in either direction, until there is nothing new: call.c notes it. */
+static void
+try_pointers(struct kc_flow *f, struct kc_state *root)
+{
+	unsigned p = 0;
+	bool more;
+
+	do {
+		find_taken(f);
+		if ((more = more_left(f))) {
+			for (uint32_t i = 1; i < f->ninsn; i++)
+				if (f->op[i].kind == KC_OP_CALLR || f->op[i].kind == KC_OP_JUMPR)
+					kc_requeue(f, i);
+			run(f);
+		}
+		for (; p < f->npassed && !f->too_complex; p++) {
+			try_passed(f, root, p);
+			more = true;
+		}
+	} while (more && !f->too_complex);
 }
 
 int
@@ -216,8 +246,7 @@ kc_flow_run(struct kc_flow *f, const struct kc_elf *elf, const struct kc_arch *a
 			kc_goto(f, i, root);
 			run(f);
 		}
-	try_left(f);
-	try_passed(f, root);
+	try_pointers(f, root);
 	settle(f);
 	free(root);
 	return (f->out_of_memory ? -1 : 0);

@@ -32,6 +32,7 @@ struct kc_func {
 	uint32_t start, stop;	/* instructions */
 	uint32_t ret[KC_NREGS]; /* what its returns leave in the registers */
 	bool returns;
+	bool taken;		/* a pointer to it is somewhere: a call by pointer may reach it */
 	uint32_t *caller;	/* call sites, times two; and one for jumps to it from other functions */
 	uint32_t ncaller, callercap;
 };
@@ -68,13 +69,13 @@ struct kc_flow {
 	uint32_t nfunc;
 	uint32_t *owner; /* instruction to function */
 
-	struct kc_half {
+	struct {
 		uint64_t page;
 		uint32_t insn;
 		uint8_t reg;
-	} passed[KC_PASSED_MAX], left[KC_PASSED_MAX];
-	unsigned npassed; /* halves of addresses that went into calls of functions not known */
-	unsigned nleft;	  /* and those that functions which such a call can reach leave behind */
+	} passed[KC_PASSED_MAX]; /* halves of addresses that went into calls of functions not known */
+	unsigned npassed;
+	uint32_t left[KC_NREGS]; /* halves that a function called by pointer may leave in a register */
 
 	struct kc_state *callee; /* scratch of call.c */
 	struct kc_state *cur; /* the state being followed; room for KC_SLOTS_MAX */
@@ -129,7 +130,6 @@ int kc_text_read(struct kc_flow *f);
 void kc_control(struct kc_flow *f, uint32_t i, bool *falls);
 void kc_tail(struct kc_flow *f, uint32_t from, uint32_t to);
 void kc_root_state(struct kc_flow *f, struct kc_state *s);
-void kc_half_note(struct kc_flow *f, struct kc_half *half, unsigned *n, uint8_t reg, const struct kc_node *node, uint32_t i);
 void kc_requeue(struct kc_flow *f, uint32_t i);
 
 #endif

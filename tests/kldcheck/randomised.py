@@ -186,6 +186,11 @@ ADVERSARIAL = {
     'another stack pointer': 'mov x10, sp\nadrp x8, v\nstr x8, [x10, #8]\nldr x9, [sp, #8]\nldr w0, [x9, :lo12:v]',
     'a pointer to a function': 'adr x1, completes\nadrp x9, v\nblr x1',
     'a page from a function known by a pointer': 'blr x5 // fp_leaves\nldr w0, [x9, :lo12:v]',
+    'a page from a function called by pointer': 'ldr x1, [x5] // halver\nblr x1\nldr w0, [x0, :lo12:v]',
+    'the same, completed by an addition': 'ldr x1, [x5] // halver\nblr x1\nadd x0, x0, :lo12:v\nldr w0, [x0]',
+    'the same, in a register for scratch': 'ldr x1, [x5] // halver\nblr x1\nldr w0, [x9, :lo12:v]',
+    'the same, by way of a jump': 'bl tail // halver\nldr w0, [x0, :lo12:v]',
+    'the same, from a function that calls it': 'ldr x1, [x5] // relays halver\nblr x1\nldr w0, [x0, :lo12:v]',
     'swapped in memory': 'adr x8, v\nswp x8, x9, [x5]',
     'post-index': 'adrp x8, v-8\nadd x8, x8, :lo12:(v-8)\nldr x1, [x8], #8\nldr x0, [x8]',
 }
@@ -195,6 +200,10 @@ EXTRA = {
     'makes': 'makes: adrp x9, v\nret\n',
     'fp_leaves': 'leaves: adrp x9, v\nldr w1, [x9, :lo12:anchor]\nret\n.data\n.balign 8\nfp_leaves: .quad leaves\n.text\n',
     'beyond': 'beyond: ldr w0, [x0, #56]\nret\n',
+    'halver': 'halver: adrp x0, v\nldr w1, [x0, :lo12:w]\nmov x9, x0\nret\n.section .rodata.p,"a"\n.quad halver\n.text\n',
+    'relays': 'relays: stp x29, x30, [sp, #-16]!\nbl halver\nldp x29, x30, [sp], #16\nret\n'
+              '.section .rodata.q,"a"\n.quad relays\n.text\n',
+    'tail': 'tail: ldr x1, [x5]\nbr x1\n',
     'lit': '.balign 8\nlit: .quad v - lit\n',
     'table': '.section .rodata.t,"a"\n.balign 4\ntable: .word ro - table, v - table, ro - table\n',
 }

@@ -202,7 +202,10 @@ kc_check_object(struct kc_result *r)
 		r->summary = "no set_vnet or set_pcpu";
 		return (0);
 	}
-	r->summary = "relocatable: every reference to a set is a relocation that names it";
+	r->summary = e->osabi == OSABI_FREEBSD ?
+	    "relocatable, judged as FreeBSD's: every reference to a set is a relocation that names it" :
+	    "relocatable, judged as uvnet's (its header does not say FreeBSD): every reference to a set is a relocation that "
+	    "names it";
 	if ((at = lay_out(e)) == NULL)
 		return (-ENOMEM);
 	for (size_t i = 0; i < e->nrel && error == 0; i++)

@@ -55,6 +55,7 @@ mkdir -p all/sub some empty
 shared -o all/broken.ko && shared --no-relax -o all/sub/ok.ko && cp all/sub/ok.ko some/ && cp all/broken.ko "odd
 name.ko" && echo text >all/text.ko && cp all/text.ko some/ && echo text >all/not-a-module.txt || exit 1
 module amd64.ko x86_64-unknown-freebsd13.2 -mcmodel=kernel -fno-pic
+module uvnet.ko x86_64-linux-gnu -fno-pic
 module arm64-rel.ko aarch64-unknown-freebsd13.2 -fPIC
 module riscv.o riscv64-unknown-freebsd13.2 -fPIC -march=rv64gc -mabi=lp64d &&
     ld.lld -shared -Bsymbolic -znotext riscv.o -o riscv.ko
@@ -69,7 +70,9 @@ check "2: a command line that is wrong, with the usage" eval 'status 2 --wrong &
     status 2 --repair all/broken.ko'
 check "a module without a set is ok" eval 'status 0 none.ko && grep -q "no set_vnet" out'
 check "a relocatable module is ok on amd64, and unsure on arm64, where none is loaded" eval 'status 0 amd64.ko &&
-    grep -q relocatable out && status 2 arm64-rel.ko'
+    grep -q "relocatable, judged as FreeBSD" out && status 2 arm64-rel.ko'
+check "a relocatable module that does not say FreeBSD: judged as one of uvnet, and says so" eval 'status 0 uvnet.ko &&
+    grep -q "judged as uvnet" out'
 if [ -f riscv.ko ]; then
 	check "a shared object of a machine not followed is unsure, never ok" eval 'status 2 riscv.ko && grep -q unsure out'
 fi

@@ -5,8 +5,6 @@
 
 #include "kld-test.h"
 
-static linker_file_t lingerer;
-
 static void
 callouts_of_a_module_go_with_it(void **state)
 {
@@ -130,6 +128,8 @@ no_unload_from_within_a_stack(void **state)
 }
 
 #ifndef __arm__		/* whose unwinder does not see modules: src/kld/unwind.c */
+static linker_file_t lingerer;
+
 static int
 unload_from_within(void *arg)
 {

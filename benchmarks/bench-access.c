@@ -22,25 +22,40 @@
 
 _Thread_local struct access_tls access_tls;
 
-static const struct access_loops *loops[2];	/* the program's, the module's */
+#define WHERES 3
+
+static const struct access_loops *loops[WHERES];	/* the program's, the modules' */
 
 static char self[PATH_MAX];
 
-static void
-start(void)
+static const struct access_loops *
+module_loops(const char *name)
 {
 	char path[PATH_MAX + 64];
 	linker_file_t file;
 	struct uverr err;
 
-	snprintf(path, sizeof(path), "%.*s/../benchmarks/bench-access.ko", (int)(strrchr(self, '/') - self), self);
+	snprintf(path, sizeof(path), "%.*s/../benchmarks/%s.ko", (int)(strrchr(self, '/') - self), self, name);
+	if (kld_load(path, &file, &err) != 0) {
+		fprintf(stderr, "bench-access: %s\n", err.text);
+		exit(1);
+	}
+	return (kld_lookup(file, "access_loops"));
+}
+
+static void
+start(void)
+{
+	struct uverr err;
+
 	if (vset_window_init(&err) != 0 || dpcpu_init(&err) != 0 || vnet_init(NULL, &err) != 0 ||
-	    kld_init("bench", &err) != 0 || kld_load(path, &file, &err) != 0) {
+	    kld_init("bench", &err) != 0) {
 		fprintf(stderr, "bench-access: %s\n", err.text);
 		exit(1);
 	}
 	loops[0] = &access_loops;
-	loops[1] = kld_lookup(file, "access_loops");
+	loops[1] = module_loops("bench-access");
+	loops[2] = module_loops("bench-access-dyn");
 }
 
 static void (*loop_of(int where, int kind))(unsigned long)
@@ -66,9 +81,10 @@ instructions(int where, int kind)
 int
 main(int argc, char **argv)
 {
-	static const char *const wheres[] = { "in the program", "in a module (ET_REL)" };
-	double ns[2][3], in[2][3], t;
-	struct bench_row rows[8];
+	static const char *const wheres[] = { "in the program", "in a module (ET_REL)",
+	    "in a module (ET_DYN)" };
+	double ns[WHERES][3], in[WHERES][3], t;
+	struct bench_row rows[4 * WHERES];
 	int json, w, k, n = 0;
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0) {
@@ -82,13 +98,13 @@ main(int argc, char **argv)
 		return (0);
 	}
 	json = bench_options(argc, argv);
-	for (w = 0; w < 2; w++)
+	for (w = 0; w < WHERES; w++)
 		for (k = 0; k < 3; k++) {
 			in[w][k] = instructions(w, k);
 			ns[w][k] = 1e300;
 		}
 	for (int i = 0; i < TIMES; i++)
-		for (w = 0; w < 2; w++)
+		for (w = 0; w < WHERES; w++)
 			for (k = 0; k < 3; k++) {
 				t = bench_now();
 				loop_of(w, k)(TURNS);
@@ -97,7 +113,7 @@ main(int argc, char **argv)
 					ns[w][k] = t;
 			}
 	CURVNET_RESTORE();
-	for (w = 0; w < 2; w++) {
+	for (w = 0; w < WHERES; w++) {
 		rows[n++] = (struct bench_row){ wheres[w], "ns", ns[w][0], ns[w][1], "a plain global", BENCH_LESS };
 		rows[n++] = (struct bench_row){ wheres[w], "ns", ns[w][0], ns[w][2], "__thread", BENCH_LESS };
 		rows[n++] = (struct bench_row){ wheres[w], "instructions", in[w][0], in[w][1], "a plain global", BENCH_LESS };

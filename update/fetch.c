@@ -119,7 +119,7 @@ try_manifest(struct fetch *f, struct uverr *err)
 	int error;
 
 	if ((error = transport_get(f->net, "latest", 32, &latest, err)) != 0)
-		return (error);
+		goto out;
 	version = latest.p[0] >= '1' && latest.p[0] <= '9' ? strtol(latest.p, &end, 10) : 0;
 	if (version <= 0 || version > 1000000000 || strcmp(end, "\n") != 0) {
 		error = uverr(err, EBADMSG, "latest: it is no number");

@@ -173,6 +173,31 @@ call_into(struct kc_flow *f, uint32_t i, uint32_t target)
 	kc_goto(f, target, t);
 }
 
+/*
+ * A function of this module may leave a register alone that it need not preserve, and its caller may know (gcc's
+ * -fipa-ra): after the call, what was there perhaps still is.
+ */
+static void
+keep(struct kc_flow *f, const uint32_t before[KC_NREGS])
+{
+	for (unsigned r = 0; r < KC_NREGS; r++) {
+		const struct kc_vs s = f->v.vs[before[r]];
+		struct kc_vs kept = { .flags = VS_OPEN };
+
+		if ((f->arch->saved >> r & 1) != 0 || r == KC_SP || r == f->arch->link)
+			continue;
+		for (unsigned k = 0; k < s.n; k++) {
+			const struct kc_node n = f->v.node[s.node[k]];
+
+			if (n.kind == N_IMAGE && (n.flags & NF_TEXT) == 0)
+				kc_vs_add(&f->v, &kept, kc_node(&f->v, N_IMAGE, n.flags | NF_WEAK | ((n.flags & NF_PAGE) != 0 ? NF_PASSED : 0),
+				    n.value, n.insn, n.parent));
+		}
+		if (kept.n > 0)
+			f->cur->reg[r] = kc_vs_join(&f->v, f->cur->reg[r], kc_vs_intern(&f->v, &kept));
+	}
+}
+
 static void
 come_back(struct kc_flow *f, uint32_t func)
 {
@@ -196,7 +221,7 @@ static void
 call(struct kc_flow *f, uint32_t i)
 {
 	const struct kc_op *op = &f->op[i];
-	uint32_t to = kc_insn_at(f, op->imm);
+	uint32_t to = kc_insn_at(f, op->imm), before[KC_NREGS];
 
 	if (to != 0 && to == i + 1) { /* a way to read the program counter */
 		if (f->arch->link != KC_NOREG)
@@ -208,8 +233,10 @@ call(struct kc_flow *f, uint32_t i)
 		clobber(f);
 		return;
 	}
+	memcpy(before, f->cur->reg, sizeof(before));
 	call_into(f, i, to);
 	clobber(f);
+	keep(f, before);
 	come_back(f, f->owner[to]);
 }
 

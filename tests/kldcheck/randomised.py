@@ -191,6 +191,8 @@ ADVERSARIAL = {
     'the same, in a register for scratch': 'ldr x1, [x5] // halver\nblr x1\nldr w0, [x9, :lo12:v]',
     'the same, by way of a jump': 'bl tail // halver\nldr w0, [x0, :lo12:v]',
     'the same, from a function that calls it': 'ldr x1, [x5] // relays halver\nblr x1\nldr w0, [x0, :lo12:v]',
+    'a page kept across a call': 'adrp x9, v\nldr w1, [x9, :lo12:anchor]\nbl identity\nldr w0, [x9, :lo12:v]',
+    'an anchor kept across a call': 'adrp x9, anchor\nadd x9, x9, :lo12:anchor\nldr w1, [x9]\nbl identity\nldr w0, [x9, #56]',
     'swapped in memory': 'adr x8, v\nswp x8, x9, [x5]',
     'post-index': 'adrp x8, v-8\nadd x8, x8, :lo12:(v-8)\nldr x1, [x8], #8\nldr x0, [x8]',
 }

@@ -35,6 +35,7 @@ struct archive {
 	uint8_t *data;
 	struct member *member;
 	size_t n;
+	bool thin; /* members are files of their own */
 };
 
 /* A decimal field of a header. */
@@ -81,7 +82,7 @@ thin_member(struct archive *a, struct member *m)
 }
 
 static bool
-archive_parse(struct archive *a, size_t size, bool thin)
+archive_parse(struct archive *a, size_t size)
 {
 	const char *longs = NULL, *why;
 	size_t nlongs = 0, at = SARMAG;
@@ -94,11 +95,11 @@ archive_parse(struct archive *a, size_t size, bool thin)
 		struct member *m;
 
 		at += sizeof(*h);
-		if (memcmp(h->ar_fmag, ARFMAG, 2) != 0 || ((special || !thin) && n > size - at)) {
+		if (memcmp(h->ar_fmag, ARFMAG, 2) != 0 || ((special || !a->thin) && n > size - at)) {
 			complain("%s: is a damaged archive", a->path);
 			return (false);
 		}
-		if (special || !thin)
+		if (special || !a->thin)
 			at += n + (n & 1);
 		if (special && h->ar_name[1] == '/') {
 			longs = (const char *)body;
@@ -114,7 +115,7 @@ archive_parse(struct archive *a, size_t size, bool thin)
 			return (false);
 		}
 		/* What is no object of ours (another machine's, an index) is left to ld. */
-		if (thin ? !thin_member(a, m) :
+		if (a->thin ? !thin_member(a, m) :
 			   (m->obj.data = body, m->obj.size = n, !object_parse(&m->obj, body, n, &why)))
 			m->obj.nsym = 0;
 	}
@@ -125,20 +126,19 @@ static bool
 archive_open(struct archive *a, const char *path)
 {
 	size_t size;
-	bool thin;
 
 	*a = (struct archive) { .path = xstrdup(path) };
 	if (!file_read(path, &a->data, &size))
 		return (false);
-	thin = size >= SARMAG && memcmp(a->data, "!<thin>\n", SARMAG) == 0;
-	return ((thin || (size >= SARMAG && memcmp(a->data, ARMAG, SARMAG) == 0)) && archive_parse(a, size, thin));
+	a->thin = size >= SARMAG && memcmp(a->data, "!<thin>\n", SARMAG) == 0;
+	return ((a->thin || (size >= SARMAG && memcmp(a->data, ARMAG, SARMAG) == 0)) && archive_parse(a, size));
 }
 
 static void
-archive_close(struct archive *a, bool thin)
+archive_close(struct archive *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
-		if (!thin)
+		if (!a->thin)
 			a->member[i].obj.data = NULL;
 		object_free(&a->member[i].obj);
 		free(a->member[i].name);
@@ -146,12 +146,6 @@ archive_close(struct archive *a, bool thin)
 	free(a->member);
 	free(a->data);
 	free(a->path);
-}
-
-static bool
-is_thin(const struct archive *a)
-{
-	return (a->data != NULL && a->data[2] == 't');
 }
 
 /* Is the file an archive with a member that has bitcode? */
@@ -166,7 +160,7 @@ archive_has_bitcode(const char *path)
 			has = has || a.member[i].obj.bitcode != NULL;
 	else if (access(path, R_OK) != 0)
 		return (false);
-	archive_close(&a, is_thin(&a));
+	archive_close(&a);
 	return (has);
 }
 
@@ -232,14 +226,14 @@ static bool
 member_take(struct symbols *s, struct archive *a, struct member *m, const char *dir, struct strlist *out)
 {
 	const char *slash = strrchr(m->name, '/');
-	char *path = is_thin(a) ? xstrdup(m->obj.path) :
+	char *path = a->thin ? xstrdup(m->obj.path) :
 				  xasprintf("%s/%zu-%s", dir, out->n, slash != NULL ? slash + 1 : m->name);
 	bool ok = true;
 	int fd;
 
 	m->taken = true;
 	symbols_note(s, &m->obj);
-	if (!is_thin(a)) {
+	if (!a->thin) {
 		fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 		ok = fd >= 0 && file_write(fd, path, m->obj.data, m->obj.size);
 		if (fd < 0)
@@ -270,7 +264,7 @@ archives_take(const struct strlist *paths, struct symbols *s, bool whole, const 
 					ok = member_take(s, &a[i], &a[i].member[m], dir, out);
 	} while (ok && out->n != before);
 	while (n-- > 0)
-		archive_close(&a[n], is_thin(&a[n]));
+		archive_close(&a[n]);
 	free(a);
 	return (ok);
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -24,9 +25,6 @@ every_cpu_of_the_masks_has_an_instance(void **state)
 	cpu_set_t mask;
 
 	(void)state;
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("none", "/sys", "tmpfs", 0, NULL) != 0)
-		skip();		/* not root, or a sandbox */
 	assert_int_not_equal(access("/sys/devices/system/cpu/possible", F_OK), 0);
 	assert_int_equal(vset_window_init(&err), 0);
 	assert_int_equal(dpcpu_init(&err), 0);
@@ -46,5 +44,10 @@ main(void)
 		cmocka_unit_test(every_cpu_of_the_masks_has_an_instance),
 	};
 
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/sys", "tmpfs", 0, NULL) != 0) {
+		printf("1..0 # SKIP /sys cannot be hidden: not root, or a sandbox or chroot\n");
+		return (0);
+	}
 	return (cmocka_run_group_tests_name("dpcpu-nosys", tests, NULL, NULL));
 }

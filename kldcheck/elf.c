@@ -273,8 +273,9 @@ kc_elf_bytes(const struct kc_elf *e, uint64_t addr, uint64_t n)
 	return (e->data + s->off + at);
 }
 
-const struct kc_rel *
-kc_elf_rel_at(const struct kc_elf *e, uint64_t addr)
+/* The first relocation at addr or behind it. */
+static size_t
+first_rel(const struct kc_elf *e, uint64_t addr)
 {
 	size_t lo = 0, hi = e->nrel;
 
@@ -286,7 +287,15 @@ kc_elf_rel_at(const struct kc_elf *e, uint64_t addr)
 		else
 			hi = mid;
 	}
-	return (lo < e->nrel && e->rel[lo].where == addr ? &e->rel[lo] : NULL);
+	return (lo);
+}
+
+const struct kc_rel *
+kc_elf_rel_at(const struct kc_elf *e, uint64_t addr)
+{
+	size_t i = first_rel(e, addr);
+
+	return (i < e->nrel && e->rel[i].where == addr ? &e->rel[i] : NULL);
 }
 
 const struct kc_sym *
@@ -324,10 +333,12 @@ kc_elf_got_slot(const struct kc_elf *e, uint64_t target)
 
 	if (e->gotsize == 0)
 		return (0);
-	for (uint64_t at = e->got; at - e->got + word <= e->gotsize; at += word) {
-		const struct kc_rel *r = kc_elf_rel_at(e, at);
+	/* By relocations, of which there are no more than the file has; a GOT is as long as a header says. */
+	for (size_t i = first_rel(e, e->got); i < e->nrel && e->rel[i].where - e->got + word <= e->gotsize; i++) {
+		const struct kc_rel *r = &e->rel[i];
+		uint64_t at = r->where;
 
-		if (r == NULL)
+		if ((at - e->got) % word != 0 || (i > 0 && e->rel[i - 1].where == at))
 			continue;
 		if (r->kind == KC_REL_RELATIVE && r->addend == target)
 			return (at);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 #include "repo.h"
 
@@ -23,29 +22,10 @@
 static char *
 new_password(char *line, size_t size)
 {
-	static const char *const prompts[] = { "Password for the key: ", "Once more: " };
-	struct termios old, quiet;
 	char again[1024] = "";
-	const bool tty = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &old) == 0;
-	bool same;
+	const bool same = ask_password("Password for the key", line, size) && ask_password("Once more", again, sizeof(again)) &&
+	    line[0] != '\0' && strcmp(line, again) == 0;
 
-	if (tty) {
-		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	}
-	for (int i = 0; i < 2; i++) {
-		if (tty)
-			fprintf(stderr, "%s", prompts[i]);
-		if (fgets(i == 0 ? line : again, (int)(i == 0 ? size : sizeof(again)), stdin) == NULL)
-			again[0] = '\0';
-		if (tty)
-			fputc('\n', stderr);
-	}
-	if (tty)
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-	line[strcspn(line, "\r\n")] = again[strcspn(again, "\r\n")] = '\0';
-	same = line[0] != '\0' && strcmp(line, again) == 0;
 	explicit_bzero(again, sizeof(again));
 	return (same ? line : NULL);
 }

@@ -231,7 +231,7 @@ add_notice(struct publish *p, const char *file, struct uverr *err)
 	char hash[65], name[80];
 	int error = file_read(file, FILE_MAX, &in, err);
 
-	if (error == 0 && strchr(in.p, '@') != NULL && (strstr(in.p, "@HASH@") != NULL || strstr(in.p, "@REVISION@") != NULL ||
+	if (error == 0 && (strstr(in.p, "@HASH@") != NULL || strstr(in.p, "@REVISION@") != NULL ||
 	    strstr(in.p, "@BRANCH@") != NULL || strstr(in.p, "@DATE@") != NULL))
 		error = read_git(dir, &source, err);
 	if (error != 0)

@@ -16,9 +16,8 @@
 
 /* ---- Keys ---- */
 
-/* A line from standard input, without echo when that is a terminal. */
-static bool
-ask_password(const char *key, char *line, size_t size)
+bool
+ask_password(const char *prompt, char *line, size_t size)
 {
 	struct termios old, quiet;
 	const bool tty = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &old) == 0;
@@ -28,7 +27,7 @@ ask_password(const char *key, char *line, size_t size)
 		quiet = old;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-		fprintf(stderr, "Password of %s: ", key);
+		fprintf(stderr, "%s: ", prompt);
 	}
 	got = fgets(line, (int)size, stdin) != NULL;
 	if (tty) {
@@ -43,13 +42,14 @@ ask_password(const char *key, char *line, size_t size)
 static int
 read_key(const char *file, struct minisign_secret *secret, struct uverr *err)
 {
-	char password[1024] = "";
+	char password[1024] = "", prompt[512];
 	struct buf text = { 0 };
 	int error = file_read(file, 65536, &text, err);
 
 	if (error == 0)
 		error = minisign_read_secret(secret, text.p, text.n, NULL, err);
-	if (error == -ENOKEY && ask_password(file, password, sizeof(password)))
+	snprintf(prompt, sizeof(prompt), "Password of %.400s", file);
+	if (error == -ENOKEY && ask_password(prompt, password, sizeof(password)))
 		error = minisign_read_secret(secret, text.p, text.n, password, err);
 	if (error != 0 && error != -ENOENT)
 		uverr_prefix(err, "%s", file);

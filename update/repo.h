@@ -13,6 +13,8 @@ struct signer {
 /* Read the secret keys of --key; a password is asked for on the terminal, or read from standard input. */
 int signer_open(struct signer *s, const struct options *opt, struct uverr *err);
 void signer_close(struct signer *s);
+/* A line from standard input, with a prompt and without echo when that is a terminal; false at its end. */
+bool ask_password(const char *prompt, char *line, size_t size);
 
 /* -ENOENT: it is not there. */
 int repo_read(const char *repo, const char *name, size_t max, struct buf *out, struct uverr *err);
@@ -29,7 +31,6 @@ int repo_root(const char *repo, struct root *root, struct uverr *err);
 int repo_release(const char *repo, struct uverr *err);
 /* Make the first root of the signers' keys: each may sign both, `threshold` must. */
 int repo_begin(const char *repo, const struct signer *s, const struct options *opt, struct uverr *err);
-/* Write and sign a root: of the keys, with its thresholds. */
 json_t *repo_expires(json_t *doc, int days);	/* sets "expires", and returns doc */
 
 #endif

@@ -32,7 +32,7 @@
 #define FILES_MAX 100000
 
 struct options {
-	const char *repo, *base, *notice, *git, *comment, *public, *url;
+	const char *repo, *base, *notice, *git;
 	const char **keys, **mirrors, **trust, **add, **remove, **manifest_keys;
 	size_t nkeys, nmirrors, ntrust, nadd, nremove, nmanifest_keys;
 	int threshold, expires;		/* 0: not said; days */

@@ -122,20 +122,18 @@ print_text(const struct kld_fileinfo *info)
 int
 kldinfo_main(const struct options *opt)
 {
-	struct minisign_signature sig;
 	struct kld_fileinfo *info;
 	struct uverr err;
-	int is_signed = signed_info(opt->args[0], opt->key, &sig, &err);
 
-	if (is_signed < 0 || kld_fileinfo(opt->args[0], &info, &err) != 0) {
+	if (signed_require(opt->key, &err) != 0 || kld_fileinfo(opt->args[0], &info, &err) != 0) {
 		complain(err.text);
 		return (EXIT_FAIL);
 	}
 	if (opt->json) {
-		print_json(info, is_signed ? &sig : NULL, opt->key != NULL);
+		print_json(info, signed_last(), opt->key != NULL);
 	} else {
 		print_text(info);
-		print_signature(is_signed ? &sig : NULL, opt->key != NULL);
+		print_signature(signed_last(), opt->key != NULL);
 	}
 	kld_fileinfo_free(info);
 	return (EXIT_OK);

@@ -6,71 +6,50 @@
  * on the very bytes that are then linked, so nobody can change the file in between; and of each dependency alike.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <uvnet/minisign.h>
 #include <uvnet/module.h>
 #include "vnet.h"
 
-#define MODULE_MAX (1 << 30)
-
-static struct minisign_public wanted;	/* of the process: who may sign is no matter of a stack's */
-
-static int
-read_whole(const char *path, char **data, size_t *len, struct uverr *err)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	ssize_t n = 0;
-	int error = 0;
-
-	*data = NULL;
-	*len = 0;
-	if (fd == -1 || fstat(fd, &st) == -1)
-		error = uverr(err, errno, "%s: %s", path, strerror(errno));
-	else if (!S_ISREG(st.st_mode) || st.st_size > MODULE_MAX)
-		error = uverr(err, EFBIG, "%s: it is no file, or one of more than %d bytes", path, MODULE_MAX);
-	else if ((*data = malloc((size_t)st.st_size + 1)) == NULL)
-		error = uverr(err, ENOMEM, "%s: out of memory", path);
-	while (error == 0 && *len < (size_t)st.st_size && (n = read(fd, *data + *len, (size_t)st.st_size - *len)) > 0)
-		*len += (size_t)n;
-	if (error == 0 && n < 0)
-		error = uverr(err, errno, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return (error);
-}
+/* Of the process: who may sign is no matter of a stack's. */
+static struct minisign_public wanted;
+static bool strict;			/* wanted counts */
+static struct minisign_signature last;	/* of the last module that was read, if it has one */
+static bool last_is_signed;
 
 static int
 read_public(const char *file, struct minisign_public *public, struct uverr *err)
 {
-	char *text;
+	char text[4096];		/* a key has one line, and a comment before it */
+	FILE *f = fopen(file, "re");
 	size_t len;
-	int error = read_whole(file, &text, &len, err);
+	int error;
 
-	if (error == 0 && (error = minisign_read_public(public, text, len, err)) != 0)
+	if (f == NULL)
+		return (uverr(err, errno, "%s: %s", file, strerror(errno)));
+	len = fread(text, 1, sizeof(text), f);
+	fclose(f);
+	if ((error = minisign_read_public(public, text, len, err)) != 0)
 		uverr_prefix(err, "%s", file);
-	free(text);
 	return (error);
 }
 
-/* Is it signed at its end, by that key? */
+/* Is it signed at its end, and by that key, where one is wanted? */
 static int
-verify(const struct minisign_public *key, const char *path, const void *data, size_t len, struct minisign_signature *s,
-    struct uverr *err)
+check(void *arg, const char *path, const void *data, size_t len, struct uverr *err)
 {
 	size_t content;
-	int error = minisign_appended(data, len, &content, s, err);
+	int error = minisign_appended(data, len, &content, &last, err);
 
-	if (error == 0)
+	(void)arg;
+	last_is_signed = error > 0;
+	if (error == 0 && strict)
 		return (uverr(err, EKEYREJECTED, "%s: it is not signed, and --require-signed wants it to be; vnet-update sign does it",
 		    path));
 	if (error > 0)
-		error = minisign_verify(key, s, data, content, err);
+		error = strict ? minisign_verify(&wanted, &last, data, content, err) : 0;
 	if (error != 0) {
 		uverr_prefix(err, "%s", path);
 		return (-EKEYREJECTED);
@@ -78,40 +57,20 @@ verify(const struct minisign_public *key, const char *path, const void *data, si
 	return (0);
 }
 
-static int
-check(void *arg, const char *path, const void *data, size_t len, struct uverr *err)
-{
-	struct minisign_signature s;
-
-	(void)arg;
-	return (verify(&wanted, path, data, len, &s, err));
-}
-
 int
 signed_require(const char *file, struct uverr *err)
 {
-	int error = read_public(file, &wanted, err);
+	int error = file != NULL ? read_public(file, &wanted, err) : 0;
 
-	if (error == 0)
+	if (error == 0) {
+		strict = file != NULL;
 		kld_require(check, NULL);
+	}
 	return (error);
 }
 
-int
-signed_info(const char *path, const char *key, struct minisign_signature *s, struct uverr *err)
+const struct minisign_signature *
+signed_last(void)
 {
-	struct minisign_public public;
-	char *data = NULL;
-	size_t len, content;
-	int error;
-
-	if (key != NULL && (error = read_public(key, &public, err)) != 0)
-		return (error);
-	error = read_whole(path, &data, &len, err);
-	if (error == 0 && key != NULL)
-		error = verify(&public, path, data, len, s, err);
-	else if (error == 0 && (error = minisign_appended(data, len, &content, s, err)) < 0)
-		uverr_prefix(err, "%s", path);
-	free(data);
-	return (error == 0 && key != NULL ? 1 : error);
+	return (last_is_signed ? &last : NULL);
 }

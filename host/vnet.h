@@ -40,16 +40,13 @@ int netstat_main(const struct options *opt);
 void complain(const char *text);
 
 /*
- * Signed modules (signed.c).  From now on load none that the public key in `file` did not sign at its end; for the
- * life of the process.
+ * Signed modules (signed.c).  From now on read none that the public key in `file` did not sign at its end; for the
+ * life of the process.  `file` NULL: read any, but look at its signature.
  */
 int signed_require(const char *file, struct uverr *err);
-/*
- * Of a module's file: 1, its signer's key id and trusted comment; 0: it has no signature.  Verified only if `key` (a
- * file) is not NULL: -EKEYREJECTED when that key did not make it.
- */
+/* The signature of the module that was read last, or NULL: verified only where a key was required. */
 struct minisign_signature;
-int signed_info(const char *path, const char *key, struct minisign_signature *s, struct uverr *err);
+const struct minisign_signature *signed_last(void);
 
 /* Tables on standard output (table.c). */
 void table_ls(const json *answer);

@@ -82,8 +82,9 @@ void kld_fini(void);
 int kld_load(const char *path, linker_file_t *file, struct uverr *err);
 
 /*
- * What the bytes of every module's file, dependencies' too, must pass before anything is read in them: `check` returns
- * 0, or a negative errno and the reason.  NULL (as at start): nothing is asked.  By the thread that loads.
+ * What the bytes of every module's file, dependencies' too, must pass before anything is read in them, by a load or by
+ * kld_fileinfo(): `check` returns 0, or a negative errno and the reason.  NULL (as at start): nothing is asked.  By the
+ * thread that loads.
  */
 typedef int kld_check(void *arg, const char *path, const void *data, size_t len, struct uverr *err);
 void kld_require(kld_check *check, void *arg);

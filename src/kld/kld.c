@@ -60,6 +60,16 @@ kld_basename(const char *path)
 
 /* ---- Loading ---- */
 
+static kld_check *required;
+static void *required_arg;
+
+void
+kld_require(kld_check *check, void *arg)
+{
+	required = check;
+	required_arg = arg;
+}
+
 int
 kld_read_file(const char *path, uint8_t **data, size_t *size, struct uverr *err)
 {
@@ -91,6 +101,8 @@ kld_read_file(const char *path, uint8_t **data, size_t *size, struct uverr *err)
 		*size += (size_t)did;
 	}
 	close(fd);
+	if (error == 0 && required != NULL)
+		error = required(required_arg, path, *data, *size, err);
 	if (error != 0) {
 		free(*data);
 		*data = NULL;
@@ -193,16 +205,6 @@ out:
 	return (error);
 }
 
-static kld_check *required;
-static void *required_arg;
-
-void
-kld_require(kld_check *check, void *arg)
-{
-	required = check;
-	required_arg = arg;
-}
-
 int
 kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *result, struct uverr *err)
 {
@@ -215,8 +217,6 @@ kld_load_file(const char *path, const struct kld_loading *below, linker_file_t *
 		return (error);
 	error = kld_read_file(path, &file->data, &file->datasize, err);
 	if (error != 0)
-		goto fail;
-	if (required != NULL && (error = required(required_arg, path, file->data, file->datasize, err)) != 0)
 		goto fail;
 	error = elf_read(file->name, file->data, file->datasize, &obj, err);
 	if (error != 0)

@@ -30,7 +30,6 @@
 
 #define REACH_BRANCH ((int64_t)1 << 27)
 #define REACH_PAGE ((int64_t)1 << 32)
-#define REACH_SLACK 0x10000	/* for addends, and what is lost by rounding to pages */
 #define TLS_MOVZ_MAX 0x10000	/* offsets that one movz and one add make */
 
 #define PAGE_OF(a) ((a) & ~(uint64_t)0xfff)
@@ -151,21 +150,11 @@ kld_arch_rtype(unsigned type, const char **why)
 
 /* ---- Reach ---- */
 
-/* Within a distance of anywhere in the image; what the module defines itself is near, or it would not fit. */
-static int
-is_within(const struct kld_image *image, const struct kld_sym *sym, int64_t reach)
-{
-	if (sym->kind == SYM_HERE)
-		return (1);
-	return (sym->kind == SYM_FOREIGN && (int64_t)(sym->value - image->reach_hi) >= -reach + REACH_SLACK &&
-	    (int64_t)(sym->value - image->reach_lo) <= reach - REACH_SLACK);
-}
-
 /* A library's function, whose address code makes by itself: the veneer is the function. */
 static int
 is_far_function(const struct kld_image *image, const struct kld_sym *sym)
 {
-	return (sym->kind == SYM_FOREIGN && !is_within(image, sym, REACH_PAGE) && !kld_is_object(sym->value));
+	return (sym->kind == SYM_FOREIGN && !kld_is_within(image, sym, REACH_PAGE) && !kld_is_object(sym->value));
 }
 
 enum kld_need
@@ -174,7 +163,7 @@ kld_arch_plan(const struct kld_image *image, const struct kld_rel *r)
 	switch (r->type) {
 	case R_AARCH64_JUMP26:
 	case R_AARCH64_CALL26:
-		return (is_within(image, r->sym, REACH_BRANCH) ? NEED_NOTHING : NEED_STUB);
+		return (kld_is_within(image, r->sym, REACH_BRANCH) ? NEED_NOTHING : NEED_STUB);
 	case R_AARCH64_ADR_PREL_PG_HI21:
 	case R_AARCH64_ADR_PREL_PG_HI21_NC:
 	case R_AARCH64_ADD_ABS_LO12_NC:
@@ -185,7 +174,7 @@ kld_arch_plan(const struct kld_image *image, const struct kld_rel *r)
 		return (NEED_SLOT);
 	case R_AARCH64_ADR_GOT_PAGE:
 	case R_AARCH64_LD64_GOT_LO12_NC:
-		return (is_within(image, r->sym, REACH_PAGE) ? NEED_NOTHING : NEED_SLOT);
+		return (kld_is_within(image, r->sym, REACH_PAGE) ? NEED_NOTHING : NEED_SLOT);
 	case R_AARCH64_TLSIE_ADR_GOTTPREL_PAGE21:
 	case R_AARCH64_TLSIE_LD64_GOTTPREL_LO12_NC:
 		return (r->sym->value < TLS_MOVZ_MAX ? NEED_NOTHING : NEED_SLOT);

@@ -22,7 +22,6 @@
 
 #define REACH_ARM ((int64_t)1 << 25)
 #define REACH_THUMB ((int64_t)1 << 24)
-#define REACH_SLACK 0x10000	/* for addends */
 
 const uint16_t kld_arch_machine = EM_ARM;
 const char kld_arch_name[] = "32-bit ARM";
@@ -246,16 +245,6 @@ intptr_t (*const kld_arch_addend)(unsigned, const uint8_t *) = addend;
 
 /* ---- What is needed ---- */
 
-/* Within a distance of anywhere in the image; what the module defines itself is near, or it would not fit. */
-static int
-is_within(const struct kld_image *image, const struct kld_sym *sym, int64_t reach)
-{
-	if (sym->kind == SYM_HERE)
-		return (1);
-	return (sym->kind == SYM_FOREIGN && (int64_t)sym->value - (int64_t)image->reach_hi >= -reach + REACH_SLACK &&
-	    (int64_t)sym->value - (int64_t)image->reach_lo <= reach - REACH_SLACK);
-}
-
 /* Whether a branch's target is Thumb code; a label that is no function is taken for code of the same kind. */
 static int
 is_thumb(const struct kld_image *image, const struct kld_rel *r)
@@ -284,7 +273,7 @@ kld_arch_plan(const struct kld_image *image, const struct kld_rel *r)
 	case R_ARM_CALL:
 	case R_ARM_PC24:
 	case R_ARM_PLT32:
-		return (is_within(image, r->sym, arm ? REACH_ARM : REACH_THUMB) ? NEED_NOTHING : NEED_STUB);
+		return (kld_is_within(image, r->sym, arm ? REACH_ARM : REACH_THUMB) ? NEED_NOTHING : NEED_STUB);
 	default:
 		return (NEED_NOTHING);
 	}

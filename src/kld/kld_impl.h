@@ -209,6 +209,12 @@ void kld_image_free(struct kld_image *image);
 int kld_section_bounds(const struct kld_image *image, const char *name, enum kld_partno *part, size_t *start,
     size_t *end);
 
+/*
+ * Whether a symbol is within a distance of anywhere in the image, with room for addends and for rounding to pages.
+ * What the module defines itself is: else it would not fit.
+ */
+int kld_is_within(const struct kld_image *image, const struct kld_sym *sym, int64_t reach);
+
 /* The slot of a symbol that was planned to have one, its stub. */
 uintptr_t kld_slot_addr(const struct kld_image *image, const struct kld_sym *sym);
 uintptr_t kld_stub_addr(const struct kld_image *image, const struct kld_sym *sym);

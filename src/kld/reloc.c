@@ -215,6 +215,18 @@ kld_slot_addr(const struct kld_image *image, const struct kld_sym *sym)
 	return (image->part[PART_RO].addr + image->got + (sym->slot - 1) * sizeof(uintptr_t));
 }
 
+#define REACH_SLACK 0x10000
+
+int
+kld_is_within(const struct kld_image *image, const struct kld_sym *sym, int64_t reach)
+{
+	if (sym->kind == SYM_HERE)
+		return (1);
+	/* Widened first: addresses of 32 bits do not wrap. */
+	return (sym->kind == SYM_FOREIGN && (int64_t)((uint64_t)sym->value - image->reach_hi) >= -reach + REACH_SLACK &&
+	    (int64_t)((uint64_t)sym->value - image->reach_lo) < reach - REACH_SLACK);
+}
+
 uintptr_t
 kld_stub_addr(const struct kld_image *image, const struct kld_sym *sym)
 {

@@ -26,7 +26,6 @@
 
 #define REACH ((int64_t)1 << 31)
 #define REACH_JAL ((int64_t)1 << 20)
-#define REACH_SLACK 0x10000	/* for addends, and for the lower bits' sign */
 
 const uint16_t kld_arch_machine = EM_RISCV;
 const char kld_arch_name[] = "riscv64";
@@ -115,30 +114,20 @@ kld_arch_rtype(unsigned type, const char **why)
 
 /* ---- What is needed ---- */
 
-/* Within a distance of anywhere in the image; what the module defines itself is near, or it would not fit. */
-static int
-is_within(const struct kld_image *image, const struct kld_sym *sym, int64_t reach)
-{
-	if (sym->kind == SYM_HERE)
-		return (1);
-	return (sym->kind == SYM_FOREIGN && (int64_t)(sym->value - image->reach_hi) >= -reach + REACH_SLACK &&
-	    (int64_t)(sym->value - image->reach_lo) <= reach - REACH_SLACK);
-}
-
 enum kld_need
 kld_arch_plan(const struct kld_image *image, const struct kld_rel *r)
 {
 	switch (r->type) {
 	case R_RISCV_CALL:
 	case R_RISCV_CALL_PLT:
-		return (is_within(image, r->sym, REACH) ? NEED_NOTHING : NEED_STUB);
+		return (kld_is_within(image, r->sym, REACH) ? NEED_NOTHING : NEED_STUB);
 	case R_RISCV_JAL:
-		return (is_within(image, r->sym, REACH_JAL) ? NEED_NOTHING : NEED_STUB);
+		return (kld_is_within(image, r->sym, REACH_JAL) ? NEED_NOTHING : NEED_STUB);
 	case R_RISCV_PCREL_HI20:	/* of a library's function the veneer is the address */
-		return (r->sym->kind == SYM_FOREIGN && !is_within(image, r->sym, REACH) && !kld_is_object(r->sym->value) ?
+		return (r->sym->kind == SYM_FOREIGN && !kld_is_within(image, r->sym, REACH) && !kld_is_object(r->sym->value) ?
 		    NEED_STUB : NEED_NOTHING);
 	case R_RISCV_GOT_HI20:
-		return (is_within(image, r->sym, REACH) ? NEED_NOTHING : NEED_SLOT);
+		return (kld_is_within(image, r->sym, REACH) ? NEED_NOTHING : NEED_SLOT);
 	default:
 		return (NEED_NOTHING);
 	}

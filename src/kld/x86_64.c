@@ -25,8 +25,6 @@
 
 #include "kld_impl.h"
 
-#define REACH_SLACK 0x10000	/* for addends */
-
 const uint16_t kld_arch_machine = EM_X86_64;
 const char kld_arch_name[] = "x86-64";
 const size_t kld_arch_stub_size = 8;
@@ -82,11 +80,7 @@ kld_arch_rtype(unsigned type, const char **why)
 static int
 is_near(const struct kld_image *image, const struct kld_sym *sym)
 {
-	if (sym->kind == SYM_HERE)
-		return (1);
-	return (sym->kind == SYM_FOREIGN &&
-	    (int64_t)(sym->value - image->reach_hi) >= INT32_MIN + REACH_SLACK &&
-	    (int64_t)(sym->value - image->reach_lo) <= INT32_MAX - REACH_SLACK);
+	return (kld_is_within(image, sym, (int64_t)1 << 31));
 }
 
 static int

@@ -11,6 +11,8 @@
  *    whose address it holds, directly or not.
  *  - A variable in the set itself was virtualised by hand: its uses add the
  *    base already.  It moves with the instances, so it may hold addresses.
+ *  - A thread-local of a program has an instance for each thread in each
+ *    instance of the program.  In a module it is refused (refuse.c).
  *  - A constant that holds the address of a virtual variable differs from
  *    instance to instance: it becomes virtual, and with it the constants
  *    that hold its own address, until there are no more (a fixed point).
@@ -54,19 +56,33 @@ var_of(const struct program *p, LLVMValueRef v)
 	return (ptrset_find(&p->index, v, &i) ? &p->var[i] : NULL);
 }
 
-/* An alias of a virtual variable is a second name for it. */
-bool
-is_virtual(const struct program *p, LLVMValueRef v)
+/* What an alias is a second name for; what is no alias stands for itself. */
+static LLVMValueRef
+aliased(LLVMValueRef v)
 {
-	const struct var *var;
-
 	while (LLVMIsAGlobalAlias(v)) {
 		v = LLVMAliasGetAliasee(v);
 		while (LLVMIsAConstantExpr(v))
 			v = LLVMGetOperand(v, 0);
 	}
-	var = var_of(p, v);
+	return (v);
+}
+
+bool
+is_virtual(const struct program *p, LLVMValueRef v)
+{
+	const struct var *var = var_of(p, aliased(v));
+
 	return (var != NULL && var->fate == FATE_VIRTUAL);
+}
+
+/* One a thread in each instance.  These have no aliases: see collect(). */
+bool
+is_thread(const struct program *p, LLVMValueRef v)
+{
+	const struct var *var = var_of(p, v);
+
+	return (var != NULL && var->fate == FATE_THREAD);
 }
 
 /* Calls fn for every global whose address an initialiser holds. */
@@ -133,9 +149,7 @@ first_fate(const struct program *p, struct var *v)
 	if (!v->defined) {
 		if (!listed(&p->opt->externs, v) || p->opt->mode == VIRT_NONE)
 			share(v, "no unit defines it", NULL);
-	} else if (LLVMIsThreadLocal(v->value))
-		share(v, "thread-local", NULL);
-	else if (LLVMGetPointerAddressSpace(ptr) != 0)
+	} else if (LLVMGetPointerAddressSpace(ptr) != 0)
 		share(v, "in another address space", NULL);
 	else if (s != NULL && strcmp(s, p->opt->set->section) == 0)
 		share(v, "virtual by hand, in section", s);
@@ -145,10 +159,14 @@ first_fate(const struct program *p, struct var *v)
 		share(v, "-fvirtual=none", NULL);
 	else if (listed(&p->opt->novirt, v))
 		share(v, "-fno-virtual", NULL);
+	else if (p->opt->mode == VIRT_LIST && !v->constant && !listed(&p->opt->virt, v))
+		share(v, "not in -fvirtual=", NULL);
+	else if (LLVMIsThreadLocal(v->value) && p->opt->set->thread_base == NULL)
+		share(v, "thread-local", NULL);
+	else if (LLVMIsThreadLocal(v->value))
+		v->fate = FATE_THREAD;
 	else if (v->constant)
 		v->fate = FATE_CONSTANT;
-	else if (p->opt->mode == VIRT_LIST && !listed(&p->opt->virt, v))
-		share(v, "not in -fvirtual=", NULL);
 }
 
 struct var *
@@ -185,11 +203,18 @@ var_add(struct program *p, LLVMValueRef gv)
 static void
 collect(struct program *p)
 {
-	LLVMValueRef gv;
+	LLVMValueRef gv, a;
+	struct var *v;
 
 	for (gv = LLVMGetFirstGlobal(p->mod); gv; gv = LLVMGetNextGlobal(gv))
-		if (!starts(value_name(gv), "llvm.") && strcmp(value_name(gv), p->opt->set->base) != 0)
+		if (!starts(value_name(gv), "llvm.") && !set_owns(p->opt->set, value_name(gv)))
 			var_add(p, gv);
+	/* LLVM's C interface cannot tell an alias that it is thread-local no more. */
+	for (a = LLVMGetFirstGlobalAlias(p->mod); a; a = LLVMGetNextGlobalAlias(a)) {
+		v = var_of(p, aliased(a));
+		if (v != NULL && v->fate == FATE_THREAD)
+			share(v, "thread-local, with an alias,", value_name(a));
+	}
 }
 
 struct pin {

@@ -26,13 +26,13 @@
 #include "vnetcc.h"
 
 static LLVMValueRef
-base_load(struct expander *e)
+base_load(struct expander *e, LLVMValueRef from)
 {
 	struct program *p = e->p;
 	LLVMTypeRef word = LLVMIntPtrTypeInContext(p->ctx, p->td);
 	LLVMValueRef base;
 
-	base = LLVMBuildLoad2(e->b, word, LLVMBuildPointerCast(e->b, p->base, LLVMPointerType(word, 0), ""), "base");
+	base = LLVMBuildLoad2(e->b, word, LLVMBuildPointerCast(e->b, from, LLVMPointerType(word, 0), ""), "base");
 	LLVMSetAlignment(base, LLVMABIAlignmentOfType(p->td, word));
 	aliasing_base_load(p, base);
 	return (base);
@@ -53,7 +53,7 @@ address(struct expander *e, LLVMValueRef global)
 		base = LLVMConstInt(word, offset, 0);
 		at = carry_placeholder(p, e->b);
 	} else {
-		base = base_load(e);
+		base = base_load(e, v != NULL && v->fate == FATE_THREAD ? p->thread_base : p->base);
 		at = LLVMBuildPointerCast(e->b, global, ptr, "");
 	}
 	at = LLVMBuildGEP2(e->b, byte, at, &base, 1, "");
@@ -127,7 +127,7 @@ expression(struct expander *e, LLVMValueRef c)
 LLVMValueRef
 expand(struct expander *e, LLVMValueRef c)
 {
-	if (is_virtual(e->p, c))
+	if (is_virtual(e->p, c) || is_thread(e->p, c))
 		return (address(e, c));
 	if (!ptrset_find(&e->touched, c, NULL))
 		return (c);

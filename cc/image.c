@@ -19,9 +19,13 @@
 struct image {
 	struct program *p;
 	LLVMTypeRef byte_ptr, word;
+};
+
+/* One of the two templates: the variables, and the thread-locals. */
+struct template {
+	uint64_t align;
 	LLVMValueRef *rebase;
 	size_t nrebase;
-	uint64_t align;
 };
 
 static LLVMValueRef
@@ -39,19 +43,19 @@ held(struct program *p, LLVMValueRef g, void *arg)
 
 /* Notes the addresses in the initialiser c, which lies `off` bytes into the variable. */
 static void
-rebase_walk(struct image *im, LLVMValueRef var, LLVMValueRef c, uint64_t off)
+rebase_walk(struct image *im, struct template *t, LLVMValueRef var, LLVMValueRef c, uint64_t off)
 {
-	LLVMTypeRef t = LLVMTypeOf(c);
+	LLVMTypeRef type = LLVMTypeOf(c);
 	bool is_held = false;
 	LLVMValueRef at;
 
 	if (LLVMIsAConstantStruct(c) || LLVMIsAConstantArray(c)) {
 		for (int i = 0; i < LLVMGetNumOperands(c); i++)
-			rebase_walk(im, var, LLVMGetOperand(c, (unsigned)i),
+			rebase_walk(im, t, var, LLVMGetOperand(c, (unsigned)i),
 			    off +
 				(LLVMIsAConstantStruct(c) ?
-					LLVMOffsetOfElement(im->p->td, t, (unsigned)i) :
-					(uint64_t)i * LLVMABISizeOfType(im->p->td, LLVMGetElementType(t))));
+					LLVMOffsetOfElement(im->p->td, type, (unsigned)i) :
+					(uint64_t)i * LLVMABISizeOfType(im->p->td, LLVMGetElementType(type))));
 		return;
 	}
 	initialiser_walk(im->p, c, held, &is_held);
@@ -59,8 +63,8 @@ rebase_walk(struct image *im, LLVMValueRef var, LLVMValueRef c, uint64_t off)
 		return;
 	at = LLVMConstInt(im->word, off, 0);
 	at = LLVMConstIntToPtr(LLVMConstAdd(LLVMConstPtrToInt(var, im->word), at), im->byte_ptr);
-	im->rebase = xrealloc(im->rebase, im->nrebase + 1, sizeof(LLVMValueRef));
-	im->rebase[im->nrebase++] = at;
+	t->rebase = xrealloc(t->rebase, t->nrebase + 1, sizeof(LLVMValueRef));
+	t->rebase[t->nrebase++] = at;
 }
 
 static LLVMValueRef
@@ -124,9 +128,9 @@ list_take(struct image *im, const char *from, const char *to, bool reverse, size
 
 /* A symbol that ld makes for a section; weak, because the set may be empty. */
 static LLVMValueRef
-bound(struct image *im, const char *prefix)
+bound(struct image *im, const char *prefix, const char *section)
 {
-	char *name = xasprintf("%s%s", prefix, im->p->opt->set->section);
+	char *name = xasprintf("%s%s", prefix, section);
 	LLVMValueRef g = LLVMAddGlobal(im->p->mod, LLVMInt8TypeInContext(im->p->ctx), name);
 
 	LLVMSetLinkage(g, LLVMExternalWeakLinkage);
@@ -135,11 +139,26 @@ bound(struct image *im, const char *prefix)
 	return (LLVMConstPointerCast(g, im->byte_ptr));
 }
 
+/* Five words: where the template begins and ends, its alignment, and the list of pointers in it. */
+static LLVMValueRef *
+template_fields(struct image *im, struct template *t, const char *section, const char *list, LLVMValueRef *field)
+{
+	*field++ = bound(im, "__start_", section);
+	*field++ = bound(im, "__stop_", section);
+	*field++ = word(im, t->align);
+	*field++ = array(im, list, t->rebase, t->nrebase);
+	*field++ = word(im, t->nrebase);
+	free(t->rebase);
+	return (field);
+}
+
 bool
 image_make(struct program *p)
 {
-	struct image im = { .p = p, .align = 1 };
-	LLVMValueRef field[10], g;
+	enum { WORDS = 15 };
+	struct image im = { .p = p };
+	struct template variables = { .align = 1 }, threads = { .align = 1 };
+	LLVMValueRef field[WORDS], *f = field, g;
 	size_t n;
 
 	if (p->opt->mode == VIRT_NONE)
@@ -147,25 +166,23 @@ image_make(struct program *p)
 	im.byte_ptr = LLVMPointerType(LLVMInt8TypeInContext(p->ctx), 0);
 	im.word = LLVMIntPtrTypeInContext(p->ctx, p->td);
 	for (g = LLVMGetFirstGlobal(p->mod); g; g = LLVMGetNextGlobal(g)) {
-		if (LLVMIsDeclaration(g) || !is_virtual(p, g))
+		struct template *t = is_thread(p, g) ? &threads : &variables;
+
+		if (LLVMIsDeclaration(g) || (!is_virtual(p, g) && !is_thread(p, g)))
 			continue;
-		if (LLVMGetAlignment(g) > im.align)
-			im.align = LLVMGetAlignment(g);
-		rebase_walk(&im, g, LLVMGetInitializer(g), 0);
+		if (LLVMGetAlignment(g) > t->align)
+			t->align = LLVMGetAlignment(g);
+		rebase_walk(&im, t, g, LLVMGetInitializer(g), 0);
 	}
-	field[0] = bound(&im, "__start_");
-	field[1] = bound(&im, "__stop_");
-	field[2] = word(&im, im.align);
-	field[3] = array(&im, "vinst_rebase", im.rebase, im.nrebase);
-	field[4] = word(&im, im.nrebase);
-	field[5] = list_take(&im, "llvm.global_ctors", "vinst_ctors", false, &n);
-	field[6] = word(&im, n);
-	field[7] = list_take(&im, "llvm.global_dtors", "vinst_dtors", true, &n);
-	field[8] = word(&im, n);
-	field[9] = word(&im, p->opt->gs);
-	free(im.rebase);
-	g = LLVMAddGlobal(p->mod, LLVMArrayType(im.byte_ptr, 10), "vinst_image");
-	LLVMSetInitializer(g, LLVMConstArray(im.byte_ptr, field, 10));
+	f = template_fields(&im, &variables, p->opt->set->section, "vinst_rebase", f);
+	f = template_fields(&im, &threads, p->opt->set->thread_section, "vinst_thread_rebase", f);
+	*f++ = list_take(&im, "llvm.global_ctors", "vinst_ctors", false, &n);
+	*f++ = word(&im, n);
+	*f++ = list_take(&im, "llvm.global_dtors", "vinst_dtors", true, &n);
+	*f++ = word(&im, n);
+	*f++ = word(&im, p->opt->gs);
+	g = LLVMAddGlobal(p->mod, LLVMArrayType(im.byte_ptr, WORDS), "vinst_image");
+	LLVMSetInitializer(g, LLVMConstArray(im.byte_ptr, field, WORDS));
 	LLVMSetGlobalConstant(g, 1);
 	LLVMSetVisibility(g, LLVMHiddenVisibility);
 	return (true);

@@ -13,8 +13,10 @@
 
 /* The only place that knows which sets there are. */
 static const struct vset vsets[] = {
-	{ "vnet", "set_vnet", "curvnet_base" },
-	{ "vinst", "set_vinst", "vinst_base" }, /* programs, which have the runtime */
+	{ .name = "vnet", .section = "set_vnet", .base = "curvnet_base" },
+	/* Programs, which have the runtime. */
+	{ .name = "vinst", .section = "set_vinst", .base = "vinst_base",
+	    .thread_section = "set_vinst_thread", .thread_base = "vinst_thread_base" },
 };
 
 static const struct {
@@ -144,6 +146,13 @@ option(struct options *o, const char *a)
 	}
 	complain("%s: not an option of vnetcc --module; see vnetcc --help", a);
 	return (false);
+}
+
+/* Is it a thread-local of the set's runtime? */
+bool
+set_owns(const struct vset *set, const char *name)
+{
+	return (strcmp(name, set->base) == 0 || (set->thread_base != NULL && strcmp(name, set->thread_base) == 0));
 }
 
 void

@@ -131,7 +131,7 @@ refuse_initialiser(struct program *p, struct var *v)
 	hold_walk(p, init, &h);
 	if (v->rebases == 0)
 		return (true);
-	in_set = v->fate == FATE_VIRTUAL || (s != NULL && strcmp(s, p->opt->set->section) == 0);
+	in_set = v->fate == FATE_VIRTUAL || v->fate == FATE_THREAD || (s != NULL && strcmp(s, p->opt->set->section) == 0);
 	if (!in_set) {
 		complain("%s: %s is shared (%s%s%s) but its initialiser holds "
 			 "the address of %s, which is virtual; use -fno-virtual=%s",
@@ -168,6 +168,11 @@ plain_refuse(struct program *p, const struct object *o)
 			v->why = "defined in a plain object,";
 			free(v->why_name);
 			v->why_name = xstrdup(o->path);
+		}
+		if (v->fate == FATE_THREAD) {
+			complain("%s, a plain object, uses %s (%s), of which each instance has its own in each thread: "
+				 "compile it with vnetcc, or use -fno-virtual=%s", o->path, v->name, v->place, v->name);
+			ok = false;
 		}
 		if (v->fate != FATE_VIRTUAL || !v->defined)
 			continue;

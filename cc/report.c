@@ -12,8 +12,14 @@
 
 #include "vnetcc.h"
 
+static const char *const fate_names[] = {
+	[FATE_SHARED] = "shared",
+	[FATE_VIRTUAL] = "virtual",
+	[FATE_THREAD] = "virtual in each thread",
+};
+
 struct totals {
-	size_t n, shared, rebases, promoted;
+	size_t n, threads, shared, rebases, promoted;
 	uint64_t bytes;
 };
 
@@ -27,6 +33,8 @@ sum(const struct program *p)
 
 		if (v->fate == FATE_SHARED)
 			t.shared++;
+		if (v->fate == FATE_THREAD)
+			t.threads++;
 		if (v->fate != FATE_VIRTUAL)
 			continue;
 		t.n++;
@@ -57,10 +65,10 @@ report_text(const struct program *p)
 
 		if (v->fate == FATE_CONSTANT)
 			continue;
-		fprintf(stderr, "%s: %s", v->fate == FATE_VIRTUAL ? "virtual" : "shared", v->name);
+		fprintf(stderr, "%s: %s", fate_names[v->fate], v->name);
 		if (v->defined)
 			fprintf(stderr, " (%s), %ju bytes", v->place, (uintmax_t)v->size);
-		if (v->fate == FATE_VIRTUAL)
+		if (v->fate != FATE_SHARED)
 			fprintf(stderr, ", %u uses, %u rebases", v->uses, v->rebases);
 		if (v->why != NULL)
 			fprintf(stderr, ": %s%s%s", v->why, v->why_name != NULL ? " " : "",
@@ -70,8 +78,8 @@ report_text(const struct program *p)
 	hidden_state(p, hidden_text, NULL);
 	fprintf(stderr,
 	    "%zu virtual variables (%zu of them constants), "
-	    "%ju bytes, %zu uses (%zu into PHIs), %zu rebases; %zu shared\n",
-	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared);
+	    "%ju bytes, %zu uses (%zu into PHIs), %zu rebases; %zu thread-locals; %zu shared\n",
+	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.threads, t.shared);
 	fprintf(stderr, "%s\n",
 	    p->steady ? "no code here can see the base change: optimised as a plain program is" :
 			"the base may change under this code: it is added before optimising");
@@ -99,7 +107,8 @@ json_variable(const struct var *v)
 {
 	putchar('{');
 	json_string("name", v->name);
-	printf(", \"virtual\": %s, ", v->fate == FATE_VIRTUAL ? "true" : "false");
+	printf(", \"virtual\": %s, \"thread_local\": %s, ", v->fate != FATE_SHARED ? "true" : "false",
+	    v->fate == FATE_THREAD ? "true" : "false");
 	json_string("unit", v->unit);
 	fputs(", ", stdout);
 	json_string("place", v->place);
@@ -153,8 +162,9 @@ report_json(const struct program *p)
 	hidden_state(p, hidden_json, &sep);
 	printf("],\n \"virtual\": %zu, \"constants\": %zu, \"bytes\": %ju, "
 	       "\"uses\": %zu, \"phis\": %zu, \"rebases\": %zu, "
-	       "\"shared\": %zu, \"steady\": %s}\n",
-	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.shared, p->steady ? "true" : "false");
+	       "\"thread_locals\": %zu, \"shared\": %zu, \"steady\": %s}\n",
+	    t.n, t.promoted, (uintmax_t)t.bytes, p->uses, p->phis, t.rebases, t.threads, t.shared,
+	    p->steady ? "true" : "false");
 }
 
 void

@@ -122,10 +122,10 @@ variables_renew(struct program *p, struct remembered *all, size_t n)
 			r->there = true;
 			continue;
 		}
-		if (strncmp(name, "llvm.", 5) == 0 || strcmp(value_name(gv), p->opt->set->base) == 0)
+		if (strncmp(name, "llvm.", 5) == 0 || set_owns(p->opt->set, value_name(gv)))
 			continue;
 		v = var_add(p, gv);
-		if (!v->constant && (r = origin(all, n, name)) != NULL)
+		if (!v->constant && v->fate != FATE_THREAD && (r = origin(all, n, name)) != NULL)
 			v->fate = r->var.fate == FATE_SHARED ? FATE_SHARED : FATE_VIRTUAL;
 	}
 	for (size_t i = 0; i < n; i++)

@@ -12,6 +12,10 @@
  * That block may be named twice (two cases of a switch), and then both
  * operands must be the same value.
  *
+ * Thread-locals of a program move to a set of their own, whose base says
+ * which thread's, in which instance: the runtime keeps that in a thread-local,
+ * too, and changes both when a thread enters another instance.
+ *
  * The variables keep name, type, alignment and linkage, so a debugger and
  * other modules find them as before; what they find is the template.
  */
@@ -23,11 +27,10 @@
 
 #define REDZONE 64 /* under -fsanitize=address a variable begins on a line of its own; module linkers poison the rest */
 
-/* The base as this module knows it: a thread-local of the host. */
+/* A base as this module knows it: a thread-local of the host. */
 static bool
-base_declare(struct program *p)
+base_declare(struct program *p, const char *name, LLVMValueRef *base)
 {
-	const char *name = p->opt->set->base;
 	LLVMTypeRef word = LLVMIntPtrTypeInContext(p->ctx, p->td);
 	LLVMValueRef g = LLVMGetNamedGlobal(p->mod, name);
 
@@ -39,7 +42,7 @@ base_declare(struct program *p)
 	}
 	if (g == NULL)
 		g = LLVMAddGlobal(p->mod, word, name);
-	p->base = g;
+	*base = g;
 	LLVMSetThreadLocal(g, 1);
 	return (true);
 }
@@ -51,18 +54,35 @@ base_declare(struct program *p)
 static void
 thread_locals_localise(struct program *p)
 {
+	LLVMThreadLocalMode mode = p->opt->shared ? LLVMInitialExecTLSModel : LLVMLocalExecTLSModel;
 	LLVMValueRef g;
 
-	/* A program's own may be another library's; only the base is known to be in the image. */
+	/* A program's own may be another library's; only the bases are known to be in the image. */
 	if (p->opt->program) {
 		if (p->base != NULL)
-			LLVMSetThreadLocalMode(p->base,
-			    p->opt->shared ? LLVMInitialExecTLSModel : LLVMLocalExecTLSModel);
+			LLVMSetThreadLocalMode(p->base, mode);
+		if (p->thread_base != NULL)
+			LLVMSetThreadLocalMode(p->thread_base, mode);
 		return;
 	}
 	for (g = LLVMGetFirstGlobal(p->mod); g; g = LLVMGetNextGlobal(g))
 		if (LLVMIsThreadLocal(g))
 			LLVMSetThreadLocalMode(g, LLVMLocalExecTLSModel);
+}
+
+static bool
+moves(const struct var *v)
+{
+	return ((v->fate == FATE_VIRTUAL || v->fate == FATE_THREAD) && v->value != NULL);
+}
+
+static bool
+any_thread(const struct program *p)
+{
+	for (size_t i = 0; i < p->index.n; i++)
+		if (p->var[i].fate == FATE_THREAD && moves(&p->var[i]))
+			return (true);
+	return (false);
 }
 
 static void
@@ -85,7 +105,11 @@ variable_move(struct program *p, struct var *v)
 		LLVMSetLinkage(v->value, LLVMExternalLinkage);
 	else if (l == LLVMPrivateLinkage) /* give it a symbol */
 		LLVMSetLinkage(v->value, LLVMInternalLinkage);
-	LLVMSetSection(v->value, p->opt->set->section);
+	if (v->fate == FATE_THREAD) {
+		LLVMSetThreadLocal(v->value, 0);
+		LLVMSetSection(v->value, p->opt->set->thread_section);
+	} else
+		LLVMSetSection(v->value, p->opt->set->section);
 }
 
 /* Collects the instructions that use an address, directly or in a constant. */
@@ -172,7 +196,8 @@ instruction_rewrite(struct expander *e, LLVMValueRef inst)
 	for (int i = 0; i < n; i++) {
 		LLVMValueRef op = LLVMGetOperand(inst, (unsigned)i);
 
-		if (LLVMIsAConstant(op) && !segment_has(op) && (is_virtual(e->p, op) || ptrset_find(&e->touched, op, NULL)) &&
+		if (LLVMIsAConstant(op) && !segment_has(op) &&
+		    (is_virtual(e->p, op) || is_thread(e->p, op) || ptrset_find(&e->touched, op, NULL)) &&
 		    !operand_rewrite(e, inst, (unsigned)i))
 			return (false);
 	}
@@ -208,7 +233,7 @@ uses_rewrite(struct program *p)
 	bool ok = true;
 
 	for (size_t i = 0; i < p->index.n; i++)
-		if (p->var[i].fate == FATE_VIRTUAL && p->var[i].value != NULL)
+		if (moves(&p->var[i]))
 			users_collect(p->var[i].value, &insts, &e.touched);
 	for (a = LLVMGetFirstGlobalAlias(p->mod); a; a = LLVMGetNextGlobalAlias(a))
 		if (is_virtual(p, a))
@@ -230,11 +255,12 @@ transform(struct program *p)
 		thread_locals_localise(p);
 		return (true);
 	}
-	if (!base_declare(p))
+	if (!base_declare(p, p->opt->set->base, &p->base) ||
+	    (any_thread(p) && !base_declare(p, p->opt->set->thread_base, &p->thread_base)))
 		return (false);
 	thread_locals_localise(p);
 	for (size_t i = 0; i < p->index.n; i++)
-		if (p->var[i].fate == FATE_VIRTUAL && p->var[i].value != NULL)
+		if (moves(&p->var[i]))
 			variable_move(p, &p->var[i]);
 	if (p->steady && !layout_make(p, &p->layout))
 		layout_free(&p->layout);

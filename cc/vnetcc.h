@@ -108,6 +108,9 @@ struct vset {
 	const char *name; /* -fvirtual-set= */
 	const char *section;
 	const char *base; /* thread-local uintptr_t */
+	/* Thread-locals, one a thread in each instance; NULL: the set has none. */
+	const char *thread_section;
+	const char *thread_base;
 };
 
 enum virt_mode { VIRT_ALL, VIRT_NONE, VIRT_LIST };
@@ -135,6 +138,7 @@ struct options {
 	const char *ir; /* -fvirtual-ir=FILE */
 };
 
+bool set_owns(const struct vset *set, const char *name);
 void options_default(struct options *o);
 bool options_take(struct options *o, const char *arg, bool *taken);
 bool options_parse(struct options *o, const struct strlist *args);
@@ -185,6 +189,7 @@ struct layout {
 enum fate {
 	FATE_SHARED,   /* one for all instances */
 	FATE_VIRTUAL,  /* one an instance */
+	FATE_THREAD,   /* one a thread in each instance */
 	FATE_CONSTANT, /* nothing to decide, unless it holds */
 };
 
@@ -216,6 +221,7 @@ struct program {
 	struct ptrset index;  /* value -> number in var[] */
 	char *diag;	      /* last error LLVM reported */
 	LLVMValueRef base;    /* the set's thread-local */
+	LLVMValueRef thread_base; /* ... for its thread-locals; NULL: there are none */
 	bool steady;	      /* no code here can see the base change */
 	struct layout layout; /* what the code relies on, once it is transformed or anchored */
 	size_t uses;
@@ -239,6 +245,7 @@ struct var *var_add(struct program *p, LLVMValueRef gv);
 void promote(struct program *p);
 struct var *var_of(const struct program *p, LLVMValueRef v);
 bool is_virtual(const struct program *p, LLVMValueRef v);
+bool is_thread(const struct program *p, LLVMValueRef v);
 const char *value_name(LLVMValueRef v);
 bool is_call(LLVMValueRef inst);
 typedef bool (*init_fn)(struct program *p, LLVMValueRef global, void *arg);

@@ -13,6 +13,10 @@
  * runs as it is.  A thread that the instance's code creates is in the instance of its creator.  Threads made
  * otherwise are in none, and there the access to a virtual variable faults.
  *
+ * A thread-local variable is one for each thread in each instance.  It comes into being, as initialised, when the
+ * thread enters the instance for the first time (the program is aborted if there is no memory for it), and goes with
+ * the thread or with the instance, whichever ends first.
+ *
  * Of the code: what a thread does in one instance needs the locks that it would need in a program; two instances
  * share none of their variables and need none.  What is not virtual is shared by all: the heap, open files, stdio,
  * signal dispositions, the working directory, and the variables inside of libc (vnetcc -fvirtual-report names the

@@ -12,7 +12,7 @@
  * (a slot's copy begins some cache lines later than its neighbour's), or the hot variables of all instances would
  * fall into one set of the cache.
  *
- * In no instance the base is an offset that no address survives: the access faults.
+ * In no instance the base is an offset that no address survives: the access faults.  Thread-locals are thread.c's.
  */
 
 #include <errno.h>
@@ -27,7 +27,6 @@
 #define LINE	((size_t)64)
 #define SLAB	64 /* slots a mapping */
 #define COLOURS 61
-#define NOWHERE ((uintptr_t)1 << (8 * sizeof(uintptr_t) - 9))
 
 /* ld --wrap: calls of atexit are calls of __wrap_atexit, and so on. */
 int __real_atexit(void (*fn)(void));
@@ -40,23 +39,17 @@ struct at_exit {
 	void (*fn)(void);
 };
 
-struct vinst {
-	struct vinst *next; /* of all, newest first; or of the free ones */
-	char *slot;
-	uintptr_t base;
-	struct at_exit *at_exit; /* newest first */
-};
-
 /* A piece of the template that is not zero. */
 struct run {
 	size_t at, len;
 };
 
-_Thread_local uintptr_t vinst_base = NOWHERE;
+_Thread_local uintptr_t vinst_base = VINST_NOWHERE;
 static _Thread_local struct vinst *self;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vinst *live, *unused, *first;
+static uint64_t serial;
 static struct run *runs;
 static size_t nruns, stride, slots;
 static int main_argc;
@@ -67,13 +60,13 @@ static char **main_argv, **main_envp;
 static size_t
 set_size(void)
 {
-	return ((size_t)(vinst_image.stop - vinst_image.start));
+	return ((size_t)(vinst_image.vars.stop - vinst_image.vars.start));
 }
 
 static size_t
 set_align(void)
 {
-	return (vinst_image.align > LINE ? vinst_image.align : LINE);
+	return (vinst_image.vars.align > LINE ? vinst_image.vars.align : LINE);
 }
 
 static int
@@ -95,7 +88,7 @@ template_scan(void)
 		size_t n = size - at < LINE ? size - at : LINE;
 		struct run *more;
 
-		if (line_is_zero(vinst_image.start + at, n))
+		if (line_is_zero(vinst_image.vars.start + at, n))
 			continue;
 		if (nruns > 0 && runs[nruns - 1].at + runs[nruns - 1].len == at) {
 			runs[nruns - 1].len += n;
@@ -115,15 +108,11 @@ template_scan(void)
 	return (0);
 }
 
-static void
-template_copy(struct vinst *vi)
+void
+vinst_rebase(const struct vinst_template *t, uintptr_t distance, const struct vinst *vi)
 {
-	char *copy = vinst_image.start + vi->base;
-
-	for (size_t i = 0; i < nruns; i++)
-		memcpy(copy + runs[i].at, vinst_image.start + runs[i].at, runs[i].len);
-	for (size_t i = 0; i < vinst_image.nrebase; i++) {
-		char *at = vinst_image.rebase[i] + vi->base;
+	for (size_t i = 0; i < t->nrebase; i++) {
+		char *at = t->rebase[i] + distance;
 		uintptr_t p;
 
 		memcpy(&p, at, sizeof(p));
@@ -132,13 +121,23 @@ template_copy(struct vinst *vi)
 	}
 }
 
+static void
+template_copy(struct vinst *vi)
+{
+	char *copy = vinst_image.vars.start + vi->base;
+
+	for (size_t i = 0; i < nruns; i++)
+		memcpy(copy + runs[i].at, vinst_image.vars.start + runs[i].at, runs[i].len);
+	vinst_rebase(&vinst_image.vars, vi->base, vi);
+}
+
 /* ---- Slots ---- */
 
 /* Where in its slot a copy lies: like the template for every alignment that a variable has. */
 static uintptr_t
 slot_base(const char *slot, size_t n)
 {
-	uintptr_t start = (uintptr_t)vinst_image.start, align = set_align(), at = (uintptr_t)slot;
+	uintptr_t start = (uintptr_t)vinst_image.vars.start, align = set_align(), at = (uintptr_t)slot;
 
 	if (align > LINE)
 		at += (start - at) & (align - 1);
@@ -163,6 +162,7 @@ slab_add(void)
 	madvise(slab, SLAB * stride, MADV_NOHUGEPAGE);
 	for (size_t i = SLAB; i-- > 0;) {
 		vi[i].slot = slab + i * stride;
+		vi[i].number = slots + i;
 		vi[i].base = slot_base(vi[i].slot, slots + i);
 		vi[i].next = unused;
 		unused = &vi[i];
@@ -180,6 +180,7 @@ slot_take(void)
 	if (unused != NULL || slab_add() == 0) {
 		vi = unused;
 		unused = vi->next;
+		vi->serial = ++serial;
 		vi->next = live;
 		live = vi;
 	}
@@ -217,9 +218,10 @@ vinst_enter(struct vinst *vi)
 
 	if (vi != before) {
 		self = vi;
-		vinst_base = vi != NULL ? vi->base : NOWHERE;
+		vinst_base = vi != NULL ? vi->base : VINST_NOWHERE;
 		if (vinst_image.gs)
 			vinst_gs_set(vi != NULL ? &vi->base : NULL);
+		vinst_thread_enter(vi);
 	}
 	return (before);
 }
@@ -272,6 +274,7 @@ vinst_destroy(struct vinst *vi)
 		return (-1);
 	}
 	end(vi);
+	vinst_thread_end(vi);
 	slot_give(vi);
 	return (0);
 }
@@ -291,7 +294,7 @@ start(int argc, char **argv, char **envp)
 	main_argc = argc;
 	main_argv = argv;
 	main_envp = envp;
-	if (template_scan() != 0 || __real_atexit(end_all) != 0 || (first = vinst_create()) == NULL)
+	if (template_scan() != 0 || vinst_thread_start() != 0 || __real_atexit(end_all) != 0 || (first = vinst_create()) == NULL)
 		abort();
 	vinst_enter(first);
 }

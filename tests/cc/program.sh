@@ -9,6 +9,7 @@ run=$(realpath "$(dirname "$vnetcc")")/vinst-run
 # shellcheck source=/dev/null
 . "$(dirname "$0")/tap.sh"
 
+gs=$(uname -m | grep x86_64)
 cp "$src/program_main.c" main.c
 echo 'int other = 7; int *get(void) { return &other; }' >other.c
 echo 'int unneeded = 1;' >unneeded.c
@@ -101,7 +102,7 @@ hidden() {
 }
 
 gs() {
-	[ "$(uname -m)" = x86_64 ] || return 0
+	[ -n "$gs" ] || return 0
 	for level in -O0 -O1 -O2 -O3 -Os; do
 		"$vnetcc" "$level" -fvirtual-base=gs -o prog main.c other.c && same ./prog &&
 			objdump -d prog >code && grep -q '%gs:0x[0-9a-f]*(%rip)' code || return 1
@@ -120,6 +121,25 @@ gs() {
 	grep -q 'there are tls and gs' err
 }
 
+thread_locals() {
+	for options in -O0 -O1 -O2 -O3 -Os ${gs:+"-O2 -fvirtual-base=gs"} "-O2 -fno-pie -no-pie"; do
+		# shellcheck disable=SC2086 # a list of words
+		"$vnetcc" -g $options -I"$src/../../include" "$src/program_threads.c" "$src/program_threads_two.c" -o prog \
+			-fvirtual-report 2>report && ./prog || return 1
+	done
+	cat report
+	grep -q '^virtual in each thread: count .*program_threads.c:14' report && grep -q ' 5 thread-locals; ' report
+}
+
+# Thread-locals stay those of the thread where they are told to; a plain object cannot share one otherwise.
+thread_locals_shared() {
+	echo 'extern _Thread_local int n; int up(void) { return ++n; }' >up.c
+	echo '_Thread_local int n; int up(void); int main(void) { return up() + n - 2; }' >tl.c
+	cc -c -fPIC up.c && "$vnetcc" -fno-virtual=n tl.c up.o -o prog && ./prog && "$vnetcc" -fvirtual=none tl.c up.o -o prog &&
+		./prog && ! "$vnetcc" tl.c up.o -o missing 2>err && cat err && [ ! -e missing ] &&
+		grep -q 'up.o, a plain object, uses n .*-fno-virtual=n' err
+}
+
 check "compiled and linked at once, at every level" at_once
 check "objects" objects
 check "archives, thin ones too: only the members that are needed" archive
@@ -129,6 +149,8 @@ check "vinst-run: three instances at once, and taking turns" instances
 check "programs without virtual variables" none
 check "the linker's errors, and -flto" errors
 check "a variable outside of any instance faults" outside
+check "thread-locals: one a thread in each instance" thread_locals
+check "thread-locals that a plain object uses" thread_locals_shared
 check "the base in %gs" gs
 check "the report names calls that lead to libc's own state" hidden
 finish

@@ -255,8 +255,11 @@ emit_object(struct program *p, uint8_t **data, size_t *size)
 		LLVMDisposeMessage(text);
 		return (false);
 	}
-	return ((p->steady || optimise(p)) && (!p->opt->asan || sanitise(p)) && (!p->opt->program || image_make(p)) &&
-	    generate(p, data, size));
+	if ((!p->steady && !optimise(p)) || (p->opt->asan && !sanitise(p)) || (p->opt->program && !image_make(p)))
+		return (false);
+	if (p->opt->set->sysinit && p->opt->mode != VIRT_NONE)
+		ctors_sysinit(p);
+	return (generate(p, data, size));
 }
 
 /* A module. */

@@ -82,47 +82,22 @@ array(struct image *im, const char *name, LLVMValueRef *v, size_t n)
 	return (LLVMConstPointerCast(g, im->byte_ptr));
 }
 
-struct entry {
-	uint64_t priority;
-	size_t order;
-	LLVMValueRef fn;
-};
-
-static int
-by_priority(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-
-	if (x->priority != y->priority)
-		return (x->priority < y->priority ? -1 : 1);
-	return (x->order < y->order ? -1 : 1);
-}
-
-/* Takes a list of { priority, function, data } away from libc.  Destructors run the other way round. */
+/* Takes a list of constructors away from libc.  Destructors run the other way round. */
 static LLVMValueRef
 list_take(struct image *im, const char *from, const char *to, bool reverse, size_t *n)
 {
-	LLVMValueRef g = LLVMGetNamedGlobal(im->p->mod, from), init = g != NULL ? LLVMGetInitializer(g) : NULL, list;
-	struct entry *e;
-	LLVMValueRef *v;
+	LLVMValueRef *fn = ctors_take(im->p, from, n), list;
 
-	*n = init != NULL && LLVMIsAConstantArray(init) ? (size_t)LLVMGetNumOperands(init) : 0;
-	e = xrealloc(NULL, *n, sizeof(*e));
-	v = xrealloc(NULL, *n, sizeof(LLVMValueRef));
-	for (size_t i = 0; i < *n; i++) {
-		LLVMValueRef entry = LLVMGetOperand(init, (unsigned)i);
+	for (size_t i = 0; i < *n / 2 && reverse; i++) {
+		LLVMValueRef other = fn[*n - 1 - i];
 
-		e[i] = (struct entry) { LLVMConstIntGetZExtValue(LLVMGetOperand(entry, 0)), i,
-			LLVMConstPointerCast(LLVMGetOperand(entry, 1), im->byte_ptr) };
+		fn[*n - 1 - i] = fn[i];
+		fn[i] = other;
 	}
-	qsort(e, *n, sizeof(*e), by_priority);
 	for (size_t i = 0; i < *n; i++)
-		v[i] = e[reverse ? *n - 1 - i : i].fn;
-	list = array(im, to, v, *n);
-	if (g != NULL)
-		LLVMDeleteGlobal(g);
-	free(e);
-	free(v);
+		fn[i] = LLVMConstPointerCast(fn[i], im->byte_ptr);
+	list = array(im, to, fn, *n);
+	free(fn);
 	return (list);
 }
 

@@ -13,7 +13,8 @@
 
 /* The only place that knows which sets there are. */
 static const struct vset vsets[] = {
-	{ .name = "vnet", .section = "set_vnet", .base = "curvnet_base" },
+	{ .name = "vnet", .section = "set_vnet", .base = "curvnet_base", .sysinit = true },
+	{ .name = "pcpu", .section = "set_pcpu", .base = "curcpu_base" },
 	/* Programs, which have the runtime. */
 	{ .name = "vinst", .section = "set_vinst", .base = "vinst_base",
 	    .thread_section = "set_vinst_thread", .thread_base = "vinst_thread_base" },
@@ -47,7 +48,7 @@ set_named(struct options *o, const char *name)
 			o->set = &vsets[i];
 			return (true);
 		}
-	complain("-fvirtual-set=%s: no such set; there are vnet and vinst", name);
+	complain("-fvirtual-set=%s: no such set; there are vnet, pcpu and vinst", name);
 	return (false);
 }
 

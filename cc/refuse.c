@@ -36,7 +36,7 @@ globals_refuse(struct program *p)
 	return (ok);
 }
 
-/* Constructors would run when the module is loaded, in no instance. */
+/* Constructors would run when the module is loaded, in no instance, where no VNET_SYSINIT can be made of them. */
 static bool
 constructors_refuse(struct program *p)
 {
@@ -53,7 +53,7 @@ constructors_refuse(struct program *p)
 		while (LLVMIsAConstantExpr(f))
 			f = LLVMGetOperand(f, 0);
 		complain("%s() is a %s: it would run outside any instance; "
-			 "call it from a VNET_SYSINIT",
+			 "call it where the instance is known",
 		    value_name(f), i == 0 ? "constructor" : "destructor");
 		return (false);
 	}
@@ -196,7 +196,7 @@ plain_refuse(struct program *p, const struct object *o)
 bool
 refuse(struct program *p)
 {
-	bool ok = globals_refuse(p) && (p->opt->program || constructors_refuse(p));
+	bool ok = globals_refuse(p) && (p->opt->program || p->opt->set->sysinit || constructors_refuse(p));
 
 	for (size_t i = 0; i < p->index.n; i++)
 		if (p->var[i].defined && !refuse_initialiser(p, &p->var[i]))

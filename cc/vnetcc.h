@@ -24,6 +24,7 @@
  *	carry.c		... and carry the set's address from function to function
  *	place.c		where in a function it is computed
  *	symbols.c	visibility: direct addresses inside, exports outside
+ *	ctors.c		constructors, which run in each instance
  *	emit.c		optimise, generate, join
  *	hidden.c	calls that lead to libc's own state
  *	report.c	-fvirtual-report
@@ -111,6 +112,7 @@ struct vset {
 	/* Thread-locals, one a thread in each instance; NULL: the set has none. */
 	const char *thread_section;
 	const char *thread_base;
+	bool sysinit; /* a module's constructors are VNET_SYSINITs */
 };
 
 enum virt_mode { VIRT_ALL, VIRT_NONE, VIRT_LIST };
@@ -308,6 +310,10 @@ void place(LLVMValueRef function, const struct ptrset *uses, LLVMBuilderRef b, m
 bool optimise(struct program *p);
 bool emit_object(struct program *p, uint8_t **data, size_t *size);
 bool emit(struct program *p);
+
+/* ctors.c */
+LLVMValueRef *ctors_take(struct program *p, const char *list, size_t *n);
+void ctors_sysinit(struct program *p);
 
 /* image.c */
 bool image_make(struct program *p);

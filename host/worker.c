@@ -19,6 +19,7 @@
 #include <time.h>
 #include <uvnet/callout.h>
 #include <uvnet/counter.h>
+#include <uvnet/dpcpu.h>
 #include <uvnet/module.h>
 #include <uvnet/netisr.h>
 #include "worker_impl.h"
@@ -206,6 +207,7 @@ worker_main(void *arg)
 
 	/* A plain instruction a count from here on; where there is no owner left to be, it is a longer one. */
 	counter_own(NULL);
+	dpcpu_enter(w->w_cpu);
 	kld_fault_init(NULL);	/* a stack of this thread's own for the handler */
 	while (!atomic_load_explicit(&workers_ending, memory_order_acquire)) {
 		if (atomic_load_explicit(&workers_stopping, memory_order_acquire))

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include <uvnet/asan.h>
+#include <uvnet/dpcpu.h>
 #include <uvnet/netisr.h>
 #include "worker_impl.h"
 
@@ -109,6 +110,8 @@ workers_init(const unsigned cpus[], unsigned ncpus, struct uverr *err)
 		}
 		workers[nworkers] = w;
 	}
+	/* This thread runs modules' code while the workers do not: when they are loaded, in constructors. */
+	dpcpu_enter(cpus[0]);
 	return (0);
 fail_epoll:
 	close(w->w_epfd);

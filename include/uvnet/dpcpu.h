@@ -48,6 +48,20 @@ dpcpu_curcpu(void)
 }
 #define curcpu dpcpu_curcpu()
 
+/*
+ * The distance that code compiled by vnetcc -fvirtual-set=pcpu adds: of the CPU that this thread has taken, wherever it
+ * runs.  A thread begins with none, and every access faults.
+ *
+ * dpcpu_enter(): the calling thread takes the part of `cpu` (< mp_ncpus), until it takes another.  Workers have taken
+ * that of their CPU.  Two threads with one CPU's part share its variables as two threads of any program do.
+ */
+extern _Thread_local uintptr_t curcpu_base __attribute__((tls_model("initial-exec")));
+static inline void
+dpcpu_enter(unsigned cpu)
+{
+	curcpu_base = dpcpu_off[cpu];
+}
+
 /* The set itself, for the linker. */
 extern struct vset *dpcpu_vset;
 

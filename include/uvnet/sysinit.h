@@ -24,6 +24,7 @@
 /* FreeBSD's subsystems that make sense here, in its order. */
 enum sysinit_sub_id {
 	SI_SUB_DUMMY = 0x0000000,
+	SI_SUB_CONSTRUCTORS = 0x0100000, /* not FreeBSD's: __attribute__((constructor)) in what vnetcc compiled */
 	SI_SUB_TUNABLES = 0x0700000,
 	SI_SUB_VM = 0x1000000,
 	SI_SUB_KMEM = 0x1800000,

@@ -31,6 +31,7 @@
 
 unsigned mp_ncpus;
 uintptr_t *dpcpu_off;
+_Thread_local uintptr_t curcpu_base = VSET_WINDOW_SIZE;	/* where nothing is */
 struct vset *dpcpu_vset;
 enum dpcpu_path dpcpu_path;
 unsigned dpcpu_nrseq;

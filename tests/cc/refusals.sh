@@ -61,7 +61,7 @@ C
 }
 
 constructor() {
-	source_refused 'start() is a constructor' <<'C'
+	source_refused 'start() is a constructor' -fvirtual-set=pcpu <<'C'
 int ready;
 __attribute__((constructor)) static void start(void) { ready = 1; }
 C

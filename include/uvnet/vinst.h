@@ -21,7 +21,8 @@
  * share none of their variables and need none.  What is not virtual is shared by all: the heap, open files, stdio,
  * signal dispositions, the working directory, and the variables inside of libc (vnetcc -fvirtual-report names the
  * calls that lead to them).  A signal handler runs in the instance that its thread is in.  After fork(2) the child
- * has all instances, and the thread that forked.
+ * has all instances, and the thread that forked.  longjmp(3) does not leave an instance: who jumps out of one that it
+ * has entered leaves it first.
  */
 #ifndef UVNET_VINST_H
 #define UVNET_VINST_H

@@ -161,6 +161,18 @@ vinst_thread_end(struct vinst *vi)
 	pthread_mutex_unlock(&lock);
 }
 
+void
+vinst_thread_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void
+vinst_thread_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 int
 vinst_thread_start(void)
 {

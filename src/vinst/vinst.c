@@ -287,6 +287,21 @@ end_all(void)
 		end(vi);
 }
 
+/* fork(2) while another thread makes an instance: the child must not inherit its lock. */
+static void
+fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+	vinst_thread_lock();
+}
+
+static void
+fork_done(void)
+{
+	vinst_thread_unlock();
+	pthread_mutex_unlock(&lock);
+}
+
 /* Before all constructors of the program, which run in the instance. */
 __attribute__((constructor(101))) static void
 start(int argc, char **argv, char **envp)
@@ -294,7 +309,8 @@ start(int argc, char **argv, char **envp)
 	main_argc = argc;
 	main_argv = argv;
 	main_envp = envp;
-	if (template_scan() != 0 || vinst_thread_start() != 0 || __real_atexit(end_all) != 0 || (first = vinst_create()) == NULL)
+	if (template_scan() != 0 || vinst_thread_start() != 0 || __real_atexit(end_all) != 0 ||
+	    pthread_atfork(fork_prepare, fork_done, fork_done) != 0 || (first = vinst_create()) == NULL)
 		abort();
 	vinst_enter(first);
 }

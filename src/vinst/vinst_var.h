@@ -57,6 +57,8 @@ extern _Thread_local uintptr_t vinst_thread_base;
 int vinst_thread_start(void) VINST_HIDDEN;
 void vinst_thread_enter(struct vinst *vi) VINST_HIDDEN;
 void vinst_thread_end(struct vinst *vi) VINST_HIDDEN;
+void vinst_thread_lock(void) VINST_HIDDEN; /* around fork(2) */
+void vinst_thread_unlock(void) VINST_HIDDEN;
 
 /* gs_*.c: the calling thread's %gs; NULL is in no instance. */
 void vinst_gs_set(const uintptr_t *base) VINST_HIDDEN;

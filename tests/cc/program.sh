@@ -152,5 +152,16 @@ check "a variable outside of any instance faults" outside
 check "thread-locals: one a thread in each instance" thread_locals
 check "thread-locals that a plain object uses" thread_locals_shared
 check "the base in %gs" gs
+# malloc, stdio, threads, signals, atexit, fork: what uvnet/vinst.h promises.
+contract() {
+	for options in -O0 -O2 ${gs:+"-O2 -fvirtual-base=gs"}; do
+		# shellcheck disable=SC2086 # a list of words
+		"$vnetcc" $options -I"$src/../../include" "$src/program_contract.c" -o prog && ./prog >got || return 1
+		cat got
+		printf '%s\n' 'forked' 'end of 2' 'both: 30' 'end of 1' 'end of 1' 'end of 0, the second' 'end of 0' | diff - got || return 1
+	done
+}
+
+check "malloc, stdio, threads, signals, atexit, fork" contract
 check "the report names calls that lead to libc's own state" hidden
 finish

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # gdb sees a program of vnetcc as it sees a plain one: breakpoints, lines, backtraces; and the variables of each instance.
+# shellcheck disable=SC2016 # the $ of regular expressions
 # usage: gdb.sh VNETCC VNET-GDB.PY
 
 vnetcc=$(realpath "$1")

@@ -12,8 +12,10 @@
  * When to call up for room: acknowledgements come for every second segment, and a user who was called for each
  * would refill a few kilobytes at a time.  So once less than SNDLOWAT is free, the next call comes when that much is.
  *
- * Beside quiet stacks, filling a window at once would make these wait (netisr_sendlimit()).  There a socket takes a
- * segment, then says that it has no room, and makes its upcall in the next round.
+ * Beside quiet stacks, filling a window at once would make these wait; and in a crowd, windows full of what waits in
+ * the receivers' queues fall out of every cache before they are read (netisr_sendlimit()).  There a socket takes some
+ * segments, then says that it has no room, and makes its upcall in the next round, or, where its segments only wait,
+ * with the next acknowledgement.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,6 +27,7 @@
 
 #define SNDLOWAT (TCP_SND_BUF / 4)
 #define SHARED_FLIGHT (16 * TCP_MSS)
+#define AHEAD 8	/* packets: a queue that a segment need not join while as much as SHARED_FLIGHT is under way */
 #define QUEUELEN_MAX (TCP_SND_QUEUELEN - 2 * (0xffff / TCP_MSS + 1))	/* leaves one tcp_write() of small segments */
 
 /* ---- Receiving ---- */
@@ -164,8 +167,9 @@ so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 }
 
 /*
- * What of `len` bytes may be sent in this round; if that is not all, the upcall comes in the next, or with the next
- * acknowledgement: tcp_output() walks all that is not acknowledged, so that is kept short, too.
+ * What of `len` bytes may be sent in this round; if that is not all, the upcall comes in the next.  It waits for an
+ * acknowledgement where segments would only wait too, for the congestion window or in the queue of a stack of this
+ * worker; one far away, whose segments are on the wire, may have as many under way as ever.
  */
 static size_t
 so_share(struct socket *so, size_t len)
@@ -175,7 +179,7 @@ so_share(struct socket *so, size_t len)
 
 	if (so->so_upcall == NULL || so->so_sent + len <= share)
 		return (len);
-	if (TCP_SND_BUF - pcb->snd_buf >= SHARED_FLIGHT) {
+	if (TCP_SND_BUF - pcb->snd_buf >= SHARED_FLIGHT && (netisr_ahead() >= AHEAD || pcb->unsent != NULL)) {
 		so->so_flags |= SS_LOW;
 		return (0);
 	}

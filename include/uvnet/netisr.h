@@ -68,10 +68,14 @@ int netisr_queue(unsigned cpu, struct pkt *p);
 unsigned netisr_process(unsigned cpu, unsigned budget);
 
 /*
- * How many segments the current stack may send in this round: UINT_MAX, or 1 or 0 when it has much to do beside quiet
- * neighbours.  Whoever sends on behalf of it goes on in the next round.
+ * How many segments the current stack may send in this round: UINT_MAX; half a turn's when many stacks wait for
+ * theirs; 1 or 0 when it has much to do beside quiet neighbours.  Whoever sends on behalf of it goes on in the next
+ * round.
  */
 unsigned netisr_sendlimit(void);
+
+/* How many packets waited for the stack, of this worker, to which the current one sent its last packet. */
+unsigned netisr_ahead(void);
 
 /* Ring the other workers for what was queued to them since the last call: once a round. */
 void netisr_kick(unsigned cpu);

@@ -32,7 +32,9 @@ struct vnet_queue {
 	struct pkt *q_head, **q_tail;	/* q_tail NULL: nothing was ever queued */
 	unsigned q_len;
 	unsigned q_round;		/* the worker's round that it was last served in */
+	int q_heavy;			/* its last turn was longer than one of a quiet stack */
 	unsigned q_light;		/* turns of a packet or two since the last longer one */
+	unsigned q_ahead;		/* packets that its last one had before it, in this worker */
 	int q_where;			/* on which of the worker's lists it is */
 	TAILQ_ENTRY(vnet) q_le;
 };

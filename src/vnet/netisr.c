@@ -17,6 +17,12 @@
  * while.  The others then have a turn of one packet in every fourth round, and halfway between may send a segment
  * (netisr_sendlimit()).  So a quiet stack waits for one or the other, whatever its neighbour does.
  *
+ * Who is next?  Where many wait, going round would find everybody's state and packets out of the cache again, and that
+ * costs several times what the work does.  So a stack whose turn comes in a *crowd* begins a chain: those that it sends
+ * to, and that answer, follow at once, before all others, until CHAIN packets were taken in.  Then they wait behind the
+ * others.  Meanwhile each may send half a turn's segments at a time (netisr_sendlimit()), which the receiver takes in
+ * one turn; what nobody reads yet would only lie in memory.  Stacks with a packet now and then are in no chain.
+ *
  * Sleeping.  A worker that finds nothing to do says so (`sleeping`), looks once more, and then waits on its
  * eventfd.  Whoever pushed to its ring looks at `sleeping` afterwards.  Both sides put a full fence between their
  * write and their look, so at least one sees the other's (Dekker).  The bell is rung once a round, not once a
@@ -38,12 +44,14 @@
 #define QUANTUM 32
 #define LIGHT 2			/* packets of a turn of a quiet stack */
 #define QUIET 32		/* such turns, one after the other, make it one */
+#define CROWD 4			/* stacks that wait; with more, chains begin */
+#define CHAIN 256		/* packets */
 #define HUNGRY 8		/* turns of new ones before one of those that wait */
 #define SHARED_MAX 16		/* stacks that wait; with more, a round is long however short their turns are */
 #define SHARED_ROUNDS 16384	/* then a few long ones show whether it is still so: less than one in a hundred */
 
 /* Where a stack's queue is: nowhere, and then it is empty; on a list; its turn is running. */
-enum { Q_EMPTY, Q_FRESH, Q_BUSY, Q_TURN };
+enum { Q_EMPTY, Q_FRESH, Q_BUSY, Q_CHAIN, Q_TURN };
 
 struct worker *netisr_workers;
 unsigned netisr_nworkers;
@@ -68,6 +76,12 @@ ring_alloc(unsigned size)
 	memset(r, 0, sizeof(*r));
 	r->mask = size - 1;
 	return (r);
+}
+
+static struct vnet_queues *
+list_of(struct worker *w, int where)
+{
+	return (where == Q_FRESH ? &w->fresh : where == Q_CHAIN ? &w->chain : &w->busy);
 }
 
 /* ---- Making and unmaking ---- */
@@ -107,8 +121,9 @@ worker_fini(struct worker *w)
 	unsigned i;
 
 	/* Stacks may outlive the queues; the packets are gone with the pools. */
-	while ((v = TAILQ_FIRST(&w->fresh)) != NULL || (v = TAILQ_FIRST(&w->busy)) != NULL) {
-		TAILQ_REMOVE(v->vnet_queue.q_where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+	while ((v = TAILQ_FIRST(&w->fresh)) != NULL || (v = TAILQ_FIRST(&w->busy)) != NULL ||
+	    (v = TAILQ_FIRST(&w->chain)) != NULL) {
+		TAILQ_REMOVE(list_of(w, v->vnet_queue.q_where), v, vnet_queue.q_le);
 		v->vnet_queue = (struct vnet_queue){ .q_head = NULL };
 	}
 	if (w->eventfd >= 0)
@@ -147,6 +162,7 @@ netisr_init(const unsigned cpus[], unsigned ncpus, unsigned bufs, struct uverr *
 		netisr_workers[i].eventfd = -1;
 		TAILQ_INIT(&netisr_workers[i].fresh);
 		TAILQ_INIT(&netisr_workers[i].busy);
+		TAILQ_INIT(&netisr_workers[i].chain);
 	}
 	for (i = 0; i < ncpus; i++) {
 		if ((error = worker_init(&netisr_workers[i], cpus[i], ncpus, bufs != 0 ? bufs : NETISR_BUFS)) != 0)
@@ -188,15 +204,27 @@ list_put(struct worker *w, struct vnet *v, int where)
 {
 	v->vnet_queue.q_where = where;
 	w->nwaiting++;
-	TAILQ_INSERT_TAIL(where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+	TAILQ_INSERT_TAIL(list_of(w, where), v, vnet_queue.q_le);
 }
 
 static void
 list_remove(struct worker *w, struct vnet *v, int where)
 {
-	TAILQ_REMOVE(v->vnet_queue.q_where == Q_FRESH ? &w->fresh : &w->busy, v, vnet_queue.q_le);
+	TAILQ_REMOVE(list_of(w, v->vnet_queue.q_where), v, vnet_queue.q_le);
 	w->nwaiting--;
 	v->vnet_queue.q_where = where;
+}
+
+/* A chain ends: its stacks wait behind all others. */
+static void
+chain_end(struct worker *w)
+{
+	struct vnet *v;
+
+	TAILQ_FOREACH (v, &w->chain, vnet_queue.q_le)
+		v->vnet_queue.q_where = Q_BUSY;
+	TAILQ_CONCAT(&w->busy, &w->chain, vnet_queue.q_le);
+	w->chain_left = 0;
 }
 
 static int
@@ -219,7 +247,8 @@ local_put(struct worker *w, struct pkt *p)
 	q->q_len++;
 	w->len++;
 	if (q->q_where == Q_EMPTY)
-		list_put(w, v, q->q_round != w->round && (w->shared == 0 || is_quiet(v)) ? Q_FRESH : Q_BUSY);
+		list_put(w, v, w->chain_left > 0 && q->q_heavy ? Q_CHAIN :
+		    q->q_round != w->round && (w->shared == 0 || is_quiet(v)) ? Q_FRESH : Q_BUSY);
 }
 
 static struct pkt *
@@ -237,8 +266,13 @@ local_get(struct worker *w, struct vnet_queue *q)
 static struct vnet *
 local_next(struct worker *w)
 {
-	if (!TAILQ_EMPTY(&w->busy) && (w->hungry >= HUNGRY || TAILQ_EMPTY(&w->fresh))) {
+	const int waits = !TAILQ_EMPTY(&w->busy) || !TAILQ_EMPTY(&w->chain);
+
+	if (waits && (w->hungry >= HUNGRY || TAILQ_EMPTY(&w->fresh))) {
 		w->hungry = 0;
+		if (!TAILQ_EMPTY(&w->chain))
+			return (TAILQ_FIRST(&w->chain));
+		w->chain_left = w->shared == 0 && w->nwaiting > CROWD ? CHAIN : 0;
 		return (TAILQ_FIRST(&w->busy));
 	}
 	w->hungry++;
@@ -252,6 +286,8 @@ netisr_queue(unsigned cpu, struct pkt *p)
 
 	w->queued++;
 	if (p->p_vnet->vnet_cpu == cpu) {
+		if (curvnet != NULL)
+			curvnet->vnet_queue.q_ahead = p->p_vnet->vnet_queue.q_len;
 		local_put(w, p);
 		return (0);
 	}
@@ -299,10 +335,15 @@ turn_run(struct worker *w, struct vnet *v, unsigned max)
 	}
 	CURVNET_RESTORE();
 	q->q_where = Q_EMPTY;
+	q->q_heavy = n > LIGHT;
 	if (w->shared == 0)		/* else every turn is short */
 		q->q_light = n <= LIGHT && q->q_head == NULL ? q->q_light + (q->q_light < QUIET) : 0;
 	if (q->q_head != NULL)
-		list_put(w, v, Q_BUSY);
+		list_put(w, v, w->chain_left > n ? Q_CHAIN : Q_BUSY);
+	if (w->chain_left > n)
+		w->chain_left -= n;
+	else
+		chain_end(w);
 	return (n);
 }
 
@@ -357,7 +398,15 @@ netisr_sendlimit(void)
 {
 	const struct worker *w = netisr_worker(curvnet->vnet_cpu);
 
-	return (w->shared == 0 || is_quiet(curvnet) ? UINT_MAX : w->mute ? 0 : 1);
+	if (w->shared == 0)
+		return (w->nwaiting > CROWD ? QUANTUM / 2 : UINT_MAX);
+	return (is_quiet(curvnet) ? UINT_MAX : w->mute ? 0 : 1);
+}
+
+unsigned
+netisr_ahead(void)
+{
+	return (curvnet->vnet_queue.q_ahead);
 }
 
 /* ---- Sleeping and waking ---- */

@@ -73,9 +73,10 @@ struct pool {
 
 struct worker {
 	_Alignas(64) unsigned cpu;
-	TAILQ_HEAD(vnet_queues, vnet) fresh, busy;	/* stacks of this worker that packets wait for */
+	TAILQ_HEAD(vnet_queues, vnet) fresh, chain, busy;	/* stacks of this worker that packets wait for */
+	unsigned chain_left;		/* packets that the chain may still take in; 0: there is none */
 	unsigned len;			/* packets in all their queues */
-	unsigned nwaiting;		/* stacks on the two lists */
+	unsigned nwaiting;		/* stacks on the lists */
 	unsigned round;
 	unsigned shared;		/* rounds for which turns stay short */
 	unsigned hungry;		/* turns since one of `busy` had one */

@@ -169,6 +169,90 @@ a_flooded_stack_lets_others_go_first(void **state)
 	vnet_destroy(quiet);
 }
 
+#define CROWD 6
+static struct vnet *talker[2], *crowd[CROWD];
+static unsigned talked[2], crowded[CROWD], run, longest, total;
+
+/* One of the crowd: for each packet another one, as long as there is something to do. */
+static void
+crowd_input(struct pkt *p)
+{
+	const unsigned i = curvnet->vnet_id;
+
+	longest = run > longest ? run : longest;
+	run = 0;
+	crowded[i]++;
+	total++;
+	pkt_free(0, p);
+	if (total < 10000) {
+		p = message(0, crowd[i], 0);
+		p->p_input = crowd_input;
+		netisr_queue(0, p);
+	}
+}
+
+/* Two that talk: for eight packets eight. */
+static void
+talk_input(struct pkt *p)
+{
+	const unsigned i = curvnet->vnet_id;
+
+	run++;
+	total++;
+	pkt_free(0, p);
+	if (++talked[i] % 8 != 0 || total >= 10000)
+		return;
+	for (int n = 0; n < 8; n++) {
+		p = message(0, talker[!i], 0);
+		p->p_input = talk_input;
+		netisr_queue(0, p);
+	}
+}
+
+/* In a crowd, two that talk to each other are served in turns, for a while: what they touch is in the cache then. */
+static void
+in_a_crowd_those_that_talk_have_a_chain_of_turns(void **state)
+{
+	char name[] = "c0";
+	struct pkt *p;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		name[0] = 't';
+		name[1] = (char)('0' + i);
+		talker[i] = vnet_test_stack(name, 0);
+		talker[i]->vnet_id = i;
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		name[0] = 'c';
+		name[1] = (char)('0' + i);
+		crowd[i] = vnet_test_stack(name, 0);
+		crowd[i]->vnet_id = i;
+		for (int n = 0; n < 20; n++) {
+			p = message(0, crowd[i], 0);
+			p->p_input = crowd_input;
+			netisr_queue(0, p);
+		}
+	}
+	for (int n = 0; n < 8; n++) {
+		p = message(0, talker[0], 0);
+		p->p_input = talk_input;
+		netisr_queue(0, p);
+	}
+	while (netisr_process(0, 64) > 0)
+		continue;
+	/* Much longer than a turn, and bounded; nobody is left out. */
+	assert_in_range(longest, 128, 256 + 32);
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_in_range(crowded[i], 500, 3000);
+	assert_in_range(talked[0] + talked[1], 500, 3000);
+	assert_int_equal(used(0), 0);
+	for (unsigned i = 0; i < CROWD; i++)
+		vnet_destroy(crowd[i]);
+	vnet_destroy(talker[0]);
+	vnet_destroy(talker[1]);
+}
+
 /* The second worker: runs until everything was received, sleeping whenever there is nothing to do. */
 static void *
 receiver(void *arg)
@@ -255,6 +339,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(packets_to_a_stack_that_died_go_nowhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interface_that_goes_takes_its_own_packets_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flooded_stack_lets_others_go_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_a_crowd_those_that_talk_have_a_chain_of_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(between_workers_none_is_lost_and_buffers_come_home, setup, teardown),
 		cmocka_unit_test(a_cpu_that_is_not_there_is_refused),
 	};

@@ -41,7 +41,11 @@ struct mod_metadata {
 	unsigned md_sub, md_order;	/* MDT_MODULE: when MOD_LOAD is called among the SYSINITs */
 };
 
+/* Of the variables' sets too, which may be other files' of the module. */
 #define MODULE_METADATA_ENTRY(uniq, ...) \
+	LINKER_SET_MARK("set_modmetadata_set"); \
+	LINKER_SET_MARK("set_vnet"); \
+	LINKER_SET_MARK("set_pcpu"); \
 	static const struct mod_metadata uniq = { __VA_ARGS__ }; \
 	static const struct mod_metadata *const uniq##_ptr \
 	    __attribute__((section("set_modmetadata_set"), used)) = &uniq

@@ -83,7 +83,11 @@ typedef void (*sysinit_cfunc_t)(const void *);
 
 #define SYSINIT_IS_INT(func) _Generic((func), int (*)(void *) : 1, int (*)(const void *) : 1, default : 0)
 
+/* Ask the linker to mark where a section begins and ends (FreeBSD: sys/linker_set.h): src/kld/elf_bare.c has why. */
+#define LINKER_SET_MARK(section) __asm__(".globl __start_" section "\n\t.globl __stop_" section)
+
 #define SYSINIT_ENTRY(set, uniq, sub, ord, fn, arg) \
+	LINKER_SET_MARK("set_" #set); \
 	static const struct sysinit uniq##_##set = { \
 		.subsystem = (sub), \
 		.order = (ord), \

@@ -12,6 +12,8 @@
  * doubtful at one address only: right behind the set's last byte, where the next section may begin.  Such a word is
  * refused rather than guessed.
  *
+ * (Without section headers nobody knows where the next section begins; then it is doubtful wherever a segment goes on.)
+ *
  * A symbol that the module defines is the module's, as if linked with -Bsymbolic.
  */
 #include <errno.h>
@@ -74,7 +76,6 @@ define(struct kld_image *image, size_t i, kld_resolve_t *resolve, void *arg, str
 	const struct elf_obj *obj = image->obj;
 	const ElfW(Sym) *s = &obj->dyn.sym[i];
 	const char *name = obj->dyn.str + s->st_name;
-	const char *sec = s->st_shndx < obj->nshdr ? elf_secname(obj, s->st_shndx) : "";
 	struct kld_sym *sym = &image->sym[i];
 	int error;
 
@@ -87,12 +88,12 @@ define(struct kld_image *image, size_t i, kld_resolve_t *resolve, void *arg, str
 
 		*sym = (struct kld_sym) { .kind = SYM_HERE, .set = set_at(image, at), .part = PART_DATA, .value = at };
 		for (unsigned k = 0; k < SET_COUNT; k++)	/* __stop_set_vnet lies behind the set, and is of it */
-			if (strcmp(sec, set_name[k]) == 0)
+			if (strcmp(elf_secname(obj, elf_symsection(obj, s, name)), set_name[k]) == 0)
 				sym->set = k;
 		return (0);
 	}
 	*sym = (struct kld_sym) { .kind = SYM_FOREIGN, .set = SET_NONE };
-	error = resolve(arg, name, KLD_ST_TYPE(s->st_info) == STT_TLS, sym, err);
+	error = elf_is_mark(name) ? -ENOENT : resolve(arg, name, KLD_ST_TYPE(s->st_info) == STT_TLS, sym, err);
 	if (error != -ENOENT)
 		return (error);
 	if (KLD_ST_BIND(s->st_info) != STB_WEAK)
@@ -172,6 +173,8 @@ is_end_taken(const struct kld_image *image, size_t end)
 {
 	const struct elf_obj *obj = image->obj;
 
+	if (obj->is_bare)
+		return (elf_dyn_contains(obj, obj->dyn.lo + end, 1));
 	for (unsigned i = 1; i < obj->nshdr; i++)
 		if (image->sec[i].part != PART_NONE && image->sec[i].offset == end && obj->shdr[i].sh_size != 0)
 			return (1);

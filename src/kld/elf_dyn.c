@@ -4,7 +4,7 @@
  *
  * A shared object is linked already: segments at fixed distances, and of its relocations only those that depend
  * on where it is loaded, reached from PT_DYNAMIC.  Section headers are for the linker's other files (which section is
- * which set), and elf_read.c checks them.
+ * which set), and elf_read.c checks them; without them, elf_bare.c does what it can.
  *
  * Everything here is in the object's own addresses ("vaddr"), from obj->dyn.lo to obj->dyn.hi.
  */
@@ -33,6 +33,18 @@ elf_dyn_at(const struct elf_obj *obj, uintptr_t vaddr, size_t size)
 			return (obj->data + ph->p_offset + (vaddr - ph->p_vaddr));
 	}
 	return (NULL);
+}
+
+size_t
+elf_dyn_left(const struct elf_obj *obj, uintptr_t vaddr)
+{
+	for (unsigned i = 0; i < obj->dyn.nphdr; i++) {
+		const ElfW(Phdr) *ph = &obj->dyn.phdr[i];
+
+		if (ph->p_type == PT_LOAD && vaddr >= ph->p_vaddr && vaddr - ph->p_vaddr < ph->p_filesz)
+			return (ph->p_filesz - (vaddr - ph->p_vaddr));
+	}
+	return (0);
 }
 
 int

@@ -53,7 +53,7 @@ elf_symname(const struct elf_obj *obj, unsigned sym)
 {
 	const ElfW(Sym) *s = &obj->sym[sym];
 
-	if (KLD_ST_TYPE(s->st_info) == STT_SECTION && s->st_shndx < obj->nshdr)
+	if (KLD_ST_TYPE(s->st_info) == STT_SECTION && s->st_shndx < obj->nshdr && !obj->is_bare)
 		return (elf_secname(obj, s->st_shndx));
 	return (obj->str + s->st_name);
 }
@@ -77,9 +77,8 @@ check_header(const struct elf_obj *obj, struct uverr *err)
 	if (eh->e_type != ET_REL && eh->e_type != ET_DYN)
 		return (uverr(err, ENOEXEC, "%s: neither a relocatable nor a shared object (type %u): link the module with "
 		    "ld -r", obj->name, eh->e_type));
-	if (eh->e_type == ET_DYN && eh->e_shnum == 0)
-		return (uverr(err, ENOEXEC, "%s: no section headers: nothing says where its sets and its metadata are",
-		    obj->name));
+	if (eh->e_type == ET_DYN && eh->e_shnum == 0)	/* no section headers: elf_bare.c */
+		return (0);
 	if (eh->e_shentsize != sizeof(ElfW(Shdr)))
 		return (bad(obj, err, "wrong size of a section header", offsetof(ElfW(Ehdr), e_shentsize)));
 	if (eh->e_shnum == 0)
@@ -334,7 +333,7 @@ elf_read(const char *name, const void *data, size_t size, struct elf_obj *obj, s
 	if (obj->is_dyn)
 		error = elf_dyn_read(obj, err);
 	if (error == 0)
-		error = check_sections(obj, err);
+		error = obj->nshdr == 0 ? elf_bare_sections(obj, err) : check_sections(obj, err);
 	if (error == 0)
 		error = check_symbols(obj, err);
 	if (error == 0 && !obj->is_dyn)

@@ -32,11 +32,13 @@ resolve_anything(void *arg, const char *name, int tls, struct kld_sym *sym, stru
 }
 
 static enum kld_symclass
-class_of(const struct elf_obj *obj, const ElfW(Sym) *s)
+class_of(const struct elf_obj *obj, const ElfW(Sym) *s, const char *name)
 {
-	if (s->st_shndx < obj->nshdr && strcmp(elf_secname(obj, s->st_shndx), VNET_SETNAME) == 0)
+	const char *section = elf_secname(obj, elf_symsection(obj, s, name));
+
+	if (strcmp(section, VNET_SETNAME) == 0)
 		return (KLD_SYM_VNET);
-	if (s->st_shndx < obj->nshdr && strcmp(elf_secname(obj, s->st_shndx), DPCPU_SETNAME) == 0)
+	if (strcmp(section, DPCPU_SETNAME) == 0)
 		return (KLD_SYM_PCPU);
 	switch (KLD_ST_TYPE(s->st_info)) {
 	case STT_FUNC:
@@ -71,10 +73,13 @@ list_symbols(struct kld_fileinfo *info, const struct kld_image *image, struct uv
 		return (uverr(err, ENOMEM, "%s: no memory for its symbols", obj->name));
 	for (unsigned i = 1; i < obj->nsym; i++) {
 		const ElfW(Sym) *s = &obj->sym[i];
+		const char *name = elf_symname(obj, i);
 		struct kld_symbolinfo si = {
-			elf_symname(obj, i), class_of(obj, s), KLD_ST_BIND(s->st_info) == STB_WEAK, s->st_size
+			name, class_of(obj, s, name), KLD_ST_BIND(s->st_info) == STB_WEAK, s->st_size
 		};
 
+		if (elf_is_mark(name))
+			continue;
 		if (is_import(image, i))
 			info->imports[info->nimports++] = si;
 		else if (kld_is_exported(s))

@@ -2,7 +2,7 @@
 /*
  * Inside the module linker: what its files share.
  *
- *	elf_read.c	bytes -> struct elf_obj, everything checked; elf_dyn.c: the same for shared objects
+ *	elf_read.c	bytes -> struct elf_obj, everything checked; elf_dyn.c, elf_bare.c: the same for shared objects
  *	modmeta.c	struct elf_obj -> what the module says of itself, without loading it
  *	layout.c	struct elf_obj -> struct kld_image: which section goes where
  *	reloc.c		plans slots and stubs, writes the relocated image into staging buffers
@@ -20,7 +20,7 @@
  *	depend.c	what modules need of each other
  *	kld.c		the order of all that; modules' files
  *
- * The first five touch nothing but memory of their own: the fuzz target runs them on anything.
+ * Down to dyn.c they touch nothing but memory of their own: the fuzz target runs them on anything.
  */
 #ifndef KLD_IMPL_H
 #define KLD_IMPL_H
@@ -39,7 +39,9 @@
 #define KLD_NAME_MAX 64				/* length of a module's name */
 #define KLD_DEPTH_MAX 16			/* dependencies of dependencies of ... */
 
-/* ---- elf_read.c, elf_dyn.c: a module's file, checked; nothing of it changes ---- */
+/* ---- elf_read.c, elf_dyn.c, elf_bare.c: a module's file, checked; nothing of it changes ---- */
+
+#define ELF_BARE_SECTIONS 8	/* with the one that is none */
 
 /* Of a shared object; all addresses are the object's own. */
 struct elf_dyn {
@@ -72,6 +74,8 @@ struct elf_obj {
 	size_t strsize;
 	int is_dyn;		/* a shared object: `dyn` is there */
 	struct elf_dyn dyn;
+	int is_bare;		/* without section headers: `shdr` is `bare`, so the object is not to be moved */
+	ElfW(Shdr) bare[ELF_BARE_SECTIONS];
 };
 
 /* The object points into `data`, which is word-aligned and outlives it.  Errors: -ENOEXEC. */
@@ -84,6 +88,11 @@ elf_is_alloc(const struct elf_obj *obj, unsigned shndx)
 {
 	return (obj->shdr[shndx].sh_type != SHT_NULL && (obj->shdr[shndx].sh_flags & SHF_ALLOC) != 0);
 }
+
+/* The section of a symbol of obj->sym, or 0. */
+unsigned elf_symsection(const struct elf_obj *obj, const ElfW(Sym) *s, const char *name);
+/* Whether it is a linker's for a section's bounds: __start_NAME, __stop_NAME.  Such are nobody else's business. */
+int elf_is_mark(const char *name);
 
 /* All relocations of allocated sections: elf_rel_first(), then elf_rel_next() until it returns 0. */
 struct elf_rel {
@@ -99,9 +108,12 @@ int elf_rel_next(struct elf_rel *rel);
 
 /* elf_dyn.c's part of elf_read(); a symbol of it; where an address, or a piece of memory, is in the file, or NULL. */
 int elf_dyn_read(struct elf_obj *obj, struct uverr *err);
+int elf_bare_sections(struct elf_obj *obj, struct uverr *err);	/* elf_bare.c's, after it */
 int elf_dyn_check_symbol(const struct elf_obj *obj, const ElfW(Sym) *s, unsigned i, const char *str, size_t strsize,
     struct uverr *err);
 const void *elf_dyn_at(const struct elf_obj *obj, uintptr_t vaddr, size_t size);
+/* How many bytes its segment has from there on in the file. */
+size_t elf_dyn_left(const struct elf_obj *obj, uintptr_t vaddr);
 /* Whether all of it lies in one segment. */
 int elf_dyn_contains(const struct elf_obj *obj, uintptr_t vaddr, size_t size);
 /* A relocation of the two tables, with its addend, wherever that is. */

@@ -16,7 +16,8 @@
 #define META_SECTION "set_modmetadata_set"
 
 /*
- * Where the pointer at section+offset will point: a place in a section with bytes, with `size` bytes behind it.
+ * Where the pointer at section+offset will point: a place in a section with bytes, with `size` bytes behind it.  In a
+ * shared object places have addresses: they are section 0, and in a segment.
  */
 static const uint8_t *
 follow_dyn(const struct elf_obj *obj, unsigned shndx, size_t offset, size_t size, unsigned *tsec, size_t *toff,
@@ -24,20 +25,12 @@ follow_dyn(const struct elf_obj *obj, unsigned shndx, size_t offset, size_t size
 {
 	uintptr_t to;
 
-	if (!elf_dyn_follow(obj, obj->shdr[shndx].sh_addr + offset, &to))
+	if (!elf_dyn_follow(obj, (shndx != 0 ? obj->shdr[shndx].sh_addr : 0) + offset, &to))
 		return (NULL);
-	for (unsigned i = 1; i < obj->nshdr; i++) {
-		const ElfW(Shdr) *sh = &obj->shdr[i];
-
-		if (!elf_is_alloc(obj, i) || sh->sh_type == SHT_NOBITS || to < sh->sh_addr ||
-		    to - sh->sh_addr >= sh->sh_size || size > sh->sh_size - (to - sh->sh_addr))
-			continue;
-		*tsec = i;
-		*toff = to - sh->sh_addr;
-		*left = sh->sh_size - *toff;
-		return (obj->data + sh->sh_offset + *toff);
-	}
-	return (NULL);
+	*tsec = 0;
+	*toff = to;
+	*left = elf_dyn_left(obj, to);
+	return (size <= *left ? elf_dyn_at(obj, to, size) : NULL);
 }
 
 static const uint8_t *
@@ -110,7 +103,7 @@ read_record(const struct elf_obj *obj, unsigned shndx, size_t offset, struct kld
 	end = name != NULL ? memchr(name, '\0', left) : NULL;
 	if (end == NULL)
 		return (uverr(err, ENOEXEC, "%s: %s+%#zx: the record's name does not point to a string", obj->name,
-		    elf_secname(obj, rsec), roff));
+		    rsec != 0 ? elf_secname(obj, rsec) : "0", roff));
 	return (add(obj->name, meta, &md, (const char *)name, end - name, err));
 }
 

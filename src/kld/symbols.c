@@ -70,7 +70,7 @@ kld_symtab_make(const struct kld_image *image, struct kld_symtab *tab, struct uv
 			sym[i] = obj->sym[i];
 			sym[i].st_value += image->part[image->sec[shndx].part].addr + image->sec[shndx].offset;
 		}
-		if (!kld_is_exported(&sym[i]))
+		if (!kld_is_exported(&sym[i]) || elf_is_mark(tab->str + sym[i].st_name))
 			continue;
 		for (h = hash_of(tab->str + sym[i].st_name); tab->hash[h & (nhash - 1)] != 0; h++)
 			continue;

@@ -69,7 +69,7 @@ module_path(const char *name)
 {
 	static char path[4096];
 
-	snprintf(path, sizeof(path), "%s%s.ko", MODULES, name);
+	snprintf(path, sizeof(path), "%s%s.ko", name[0] == '/' ? "" : MODULES, name);
 	return (path);
 }
 
@@ -140,6 +140,67 @@ assert_same_spaces(const struct spaces *before)
 
 	spaces_get(&now);
 	assert_memory_equal(&now, before, sizeof(now));
+}
+
+static void
+check_fresh(linker_file_t file, struct vnet *stack)
+{
+	unsigned long wrong;
+
+	CURVNET_SET(stack);
+	wrong = function(file, unsigned long (*)(void), "sets_fresh")();
+	CURVNET_RESTORE();
+	assert_int_equal(wrong, 0);
+}
+
+void
+check_values(linker_file_t file, int step)
+{
+	unsigned long wrong;
+
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		function(file, void (*)(int), "sets_put")(100 + i * step);
+		CURVNET_RESTORE();
+	}
+	for (int i = 0; i < NSTACKS; i++) {
+		CURVNET_SET(stacks[i]);
+		wrong = function(file, unsigned long (*)(int), "sets_get")(100 + i * step);
+		CURVNET_RESTORE();
+		assert_int_equal(wrong, 0);
+	}
+}
+
+void
+sets_of(const char *name)
+{
+	struct spaces before;
+	linker_file_t file;
+	struct vnet *late;
+	struct uverr err;
+	uintptr_t var;
+
+	spaces_get(&before);
+	for (int round = 0; round < 3; round++) {
+		file = load(name);
+		for (int i = 0; i < NSTACKS; i++)
+			check_fresh(file, stacks[i]);
+		check_values(file, 10 + round);
+
+		/* A stack that is made later begins with the template. */
+		assert_int_equal(vnet_alloc("late", 0, &late, &err), 0);
+		check_fresh(file, late);
+		vnet_destroy(late);
+
+		assert_int_equal(function(file, long (*)(void), "sets_percpu")(), 5 * (long)mp_ncpus);
+		assert_int_equal(function(file, long (*)(void), "sets_percpu")(), 10 * (long)mp_ncpus);
+
+		var = (uintptr_t)lookup(file, "vnet_entry_s_global");
+		unload(file);
+		assert_same_spaces(&before);
+		for (int i = 0; i < NSTACKS; i++)
+			assert_int_equal(*(int *)(var + stacks[i]->vnet_base), 0);
+	}
 }
 
 void

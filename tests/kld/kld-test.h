@@ -22,13 +22,17 @@ extern struct vnet *stacks[NSTACKS];
 int kld_test_setup(void **state);
 int kld_test_teardown(void **state);
 
-/* The file of a test module; loaded, or the test fails; refused with that error and that in its sentence. */
+/* The file of a test module (or any, by its whole path without .ko); loaded, or the test fails; refused with that error and that in its sentence. */
 const char *module_path(const char *name);
 linker_file_t load(const char *name);
 void unload(linker_file_t file);
 void assert_refused(const char *path, int error, const char *sentence);
 #define function(file, type, name) ((type)(uintptr_t)lookup(file, name))
 void *lookup(linker_file_t file, const char *name);
+
+/* mod/sets.c, however it was linked: right in all stacks and in a new one, unloaded without a trace, three times. */
+void sets_of(const char *name);
+void check_values(linker_file_t file, int step);	/* after sets_put(100 + step * number of the stack) */
 
 /* Every space of the window and every file: to compare before and after. */
 struct spaces {

@@ -7,71 +7,8 @@
 
 #include "kld-test.h"
 
-typedef unsigned long fresh_t(void), get_t(int);
-typedef void put_t(int);
 typedef int int_t(void), check_t(int);
 typedef long long_t(void);
-
-static void
-check_fresh(linker_file_t file, struct vnet *stack)
-{
-	unsigned long wrong;
-
-	CURVNET_SET(stack);
-	wrong = function(file, fresh_t *, "sets_fresh")();
-	CURVNET_RESTORE();
-	assert_int_equal(wrong, 0);
-}
-
-static void
-check_values(linker_file_t file, int step)
-{
-	unsigned long wrong;
-
-	for (int i = 0; i < NSTACKS; i++) {
-		CURVNET_SET(stacks[i]);
-		function(file, put_t *, "sets_put")(100 + i * step);
-		CURVNET_RESTORE();
-	}
-	for (int i = 0; i < NSTACKS; i++) {
-		CURVNET_SET(stacks[i]);
-		wrong = function(file, get_t *, "sets_get")(100 + i * step);
-		CURVNET_RESTORE();
-		assert_int_equal(wrong, 0);
-	}
-}
-
-static void
-sets_of(const char *name)
-{
-	struct spaces before;
-	linker_file_t file;
-	struct vnet *late;
-	struct uverr err;
-	uintptr_t var;
-
-	spaces_get(&before);
-	for (int round = 0; round < 3; round++) {
-		file = load(name);
-		for (int i = 0; i < NSTACKS; i++)
-			check_fresh(file, stacks[i]);
-		check_values(file, 10 + round);
-
-		/* A stack that is made later begins with the template. */
-		assert_int_equal(vnet_alloc("late", 0, &late, &err), 0);
-		check_fresh(file, late);
-		vnet_destroy(late);
-
-		assert_int_equal(function(file, long_t *, "sets_percpu")(), 5 * (long)mp_ncpus);
-		assert_int_equal(function(file, long_t *, "sets_percpu")(), 10 * (long)mp_ncpus);
-
-		var = (uintptr_t)lookup(file, "vnet_entry_s_global");
-		unload(file);
-		assert_same_spaces(&before);
-		for (int i = 0; i < NSTACKS; i++)
-			assert_int_equal(*(int *)(var + stacks[i]->vnet_base), 0);
-	}
-}
 
 static void
 variables_are_right_in_every_stack(void **state)

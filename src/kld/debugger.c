@@ -10,7 +10,7 @@
  * (scripts/vnet-gdb.py) shows a stack's.
  *
  * A shared object's debug information holds addresses that are final but for one distance, of which the interface
- * knows nothing: `add-symbol-file FILE -o DISTANCE` is the way then, and nothing is registered here.
+ * knows nothing; it comes in a wrapper that makes gdb move it (minidebug.c).  Without section headers there is none.
  *
  * The names below are gdb's.  A compiler library in the same process may have them too; then the program's win.
  */
@@ -74,9 +74,16 @@ kld_debugger_register(struct linker_file *file, const struct kld_image *image)
 	const struct elf_obj *obj = image->obj;
 	ElfW(Shdr) *sh = (void *)(file->data + ((const ElfW(Ehdr) *)(void *)file->data)->e_shoff);
 	struct kld_debug_entry *e = &file->debug;
+	size_t size = 0;
 
-	if (obj->is_dyn)
+	if (obj->is_dyn) {
+		file->debugfile = obj->is_bare ? NULL : kld_minidebug_make(image, &size);
+		if (file->debugfile == NULL)
+			return;
+		*e = (struct kld_debug_entry) { .symfile = file->debugfile, .symfile_size = size };
+		announce(e);
 		return;
+	}
 	for (unsigned i = 1; i < obj->nshdr; i++)
 		if (image->sec[i].part != PART_NONE)
 			sh[i].sh_addr = image->part[image->sec[i].part].addr + image->sec[i].offset;

@@ -116,6 +116,7 @@ free_file(struct linker_file *file)
 	kld_symtab_free(&file->symtab);
 	kld_meta_free(&file->meta);
 	free(file->array);
+	free(file->debugfile);
 	free(file->data);
 	free(file->name);
 	free(file->path);

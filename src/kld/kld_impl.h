@@ -11,7 +11,7 @@
  *	symbols.c	names to addresses, and addresses to names
  *	program.c	the program itself as a linker file
  *	unwind.c	.eh_frame
- *	debugger.c	gdb
+ *	debugger.c	gdb; minidebug.c: shared objects for it
  *	perfmap.c	perf
  *	events.c	constructors, and module events among them
  *	hold.c		what keeps a module from going, or must go with it
@@ -298,6 +298,9 @@ void kld_debugger_forget(struct linker_file *file);
 /* After its memory is gone. */
 void kld_debugger_settle(void);
 
+/* minidebug.c: a file for gdb that says where a shared object is and has all of it inside; free() it.  NULL: no memory, or no room. */
+void *kld_minidebug_make(const struct kld_image *image, size_t *size);
+
 /* ---- perfmap.c ---- */
 
 /* A file is loaded. */
@@ -365,6 +368,7 @@ struct linker_file {
 	unsigned ndep;
 	uint8_t *data;			/* the module's file, for debuggers */
 	size_t datasize;
+	void *debugfile;		/* and a shared object's wrapper for them */
 	struct kld_debug_entry debug;
 	void *eh_frame;			/* registered with the unwinder */
 	void (**array)(void);		/* .init_array, then .fini_array */

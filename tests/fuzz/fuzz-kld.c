@@ -113,6 +113,7 @@ use(struct linker_file *file, struct kld_image *image, struct uverr *err)
 {
 	struct kld_linkersets sets;
 	uintptr_t offset;
+	size_t size = 0;
 
 	(void)kld_linkersets_find(image, &sets, err);
 	if (kld_arrays_collect(file, image, err) == 0)
@@ -123,6 +124,12 @@ use(struct linker_file *file, struct kld_image *image, struct uverr *err)
 		sink += (uintptr_t)kld_symtab_export(&file->symtab, "sets_sum");
 	}
 	(void)kld_unwind_register(file, image, err);
+	if (image->obj->is_dyn) {
+		file->debugfile = kld_minidebug_make(image, &size);
+		if (file->debugfile != NULL)
+			sink += ((uint8_t *)file->debugfile)[size - 1];
+		free(file->debugfile);
+	}
 	kld_symtab_free(&file->symtab);
 	free(file->array);
 }

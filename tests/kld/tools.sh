@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# gdb and perf see modules: tools.sh KLD-TOOLS DEBUG.KO VNET-GDB.PY
+# gdb and perf see modules: tools.sh KLD-TOOLS VNET-GDB.PY RELOCATABLE SHARED
 # shellcheck disable=SC2016 # the $ of regular expressions
 set -eu
 
-host=$1 module=$2 script=$3
+host=$1 script=$2
+shift 2
 source=$(dirname "$0")/mod/debug.c
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -18,13 +19,13 @@ check() {
 	shift 2
 	for regex; do
 		grep -Eq -e "$regex" "$file" || {
-			echo "not ok $count - $name"
+			echo "not ok $count - $kind: $name"
 			echo "# not found: $regex"
 			sed 's/^/# /' "$file"
 			return 0
 		}
 	done
-	echo "ok $count - $name"
+	echo "ok $count - $kind: $name"
 }
 
 line() {
@@ -39,7 +40,7 @@ gdb_run() {
 	cat "$tmp/out"
 }
 
-if command -v gdb >/dev/null && gdb_run -ex start | grep -q 'main (argc='; then
+see_by_gdb() {
 	gdb_run -ex "break debug.c:$(line 'break here')" -ex run -ex bt -ex 'vnet list' \
 	    -ex 'echo count \n' -ex 'vnet print red d_count' -ex 'vnet print green d_count' \
 	    -ex 'echo list \n' -ex 'vnet print red d_list->y + d_first.x * 1000' -ex 'vnet print blue d_list->y' \
@@ -68,22 +69,31 @@ if command -v gdb >/dev/null && gdb_run -ex start | grep -q 'main (argc='; then
 	gdb_run -ex "break debug_add" -ex run -ex c -ex c -ex c -ex 'info breakpoints' -ex bt -ex c -ex c -ex c >"$tmp/session"
 	check "a module that was unloaded and loaded again" "$tmp/session" 'breakpoint already hit 4 times' \
 	    '#0  debug_add \(amount=100\)' 'exited normally'
-else
-	echo "ok $((count += 1)) - gdb # SKIP gdb is missing, or may not trace here"
-fi
+}
 
-count=$((count + 1))
-UVNET_PERFMAP=1 "$host" "$module" >"$tmp/out" &
-pid=$!
-wait "$pid"
-map=/tmp/perf-$pid.map
-if [ "$(grep -Ec '^[0-9a-f]+ [0-9a-f]+ (inner|debug_add) \[debug.ko\]$' "$map")" = 4 ]; then
-	echo "ok $count - perf's map names the functions of a module, each time that it is loaded"
-else
-	echo "not ok $count - perf's map names the functions of a module, each time that it is loaded"
-	sed 's/^/# /' "$map"
-fi
-rm -f "$map"
+# Each time that it is loaded.
+see_by_perf() {
+	UVNET_PERFMAP=1 "$host" "$module" >"$tmp/out" &
+	pid=$!
+	wait "$pid"
+	map=/tmp/perf-$pid.map
+	grep -E "^[0-9a-f]+ [0-9a-f]+ (inner|debug_add) \\[${module##*/}\\]\$" "$map" >"$tmp/map"
+	rm -f "$map"
+	check "perf's map names the functions of a module" "$tmp/map" inner debug_add
+	[ "$(wc -l <"$tmp/map")" = 4 ] || echo "not ok $((count += 1)) - $kind: they are named twice"
+}
+
+for kind in relocatable shared; do
+	module=$1
+	shift
+	if command -v gdb >/dev/null && gdb_run -ex start | grep -q 'main (argc='; then
+		see_by_gdb
+	else
+		echo "ok $((count += 1)) - $kind: gdb # SKIP gdb is missing, or may not trace here"
+	fi
+	see_by_perf
+done
+
 count=$((count + 1))
 "$host" "$module" >"$tmp/out" &
 pid=$!

@@ -35,7 +35,7 @@ count_mappings(void)
 	return (n);
 }
 
-#define SEEN 2048
+#define SEEN 8192
 
 /* Of the set what begins with the program's variables; the module's come behind them. */
 __attribute__((no_sanitize("address"))) static unsigned long

@@ -19,26 +19,30 @@
 #define CLIENT_TIMEOUT 60	/* seconds; a module or many stacks may take a while */
 #define ANSWER_MAXSIZE (256U << 20)
 
-static int
-server_connect(const struct sockaddr_un *sun, struct uverr *err)
+int
+server_open(const struct options *opt, int seconds, struct uverr *err)
 {
-	struct timeval tv = { .tv_sec = CLIENT_TIMEOUT };
+	struct timeval tv = { .tv_sec = seconds };
+	struct sockaddr_un sun;
 	int fd, error;
 
+	error = control_address(opt->socket, NULL, &sun, err);
+	if (error != 0)
+		return (error);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return (uverr(err, errno, "socket: %s", strerror(errno)));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) != 0) {
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) != 0) {
 		error = errno;
 		close(fd);
-		return (uverr(err, error, "%s: %s", sun->sun_path, error == ENOENT || error == ECONNREFUSED ?
+		return (uverr(err, error, "%s: %s", sun.sun_path, error == ENOENT || error == ECONNREFUSED ?
 		    "no vnet is running there (-s names another control socket)" : strerror(error)));
 	}
 	if (!control_peer_ok(fd)) {
 		close(fd);
-		return (uverr(err, EPERM, "%s: belongs to another user's process", sun->sun_path));
+		return (uverr(err, EPERM, "%s: belongs to another user's process", sun.sun_path));
 	}
 	return (fd);
 }
@@ -93,15 +97,12 @@ exchange(int fd, const char *request, char **answer, struct uverr *err)
 static int
 ask(const struct options *opt, json *request, void (*table)(const json *answer))
 {
-	struct sockaddr_un sun;
 	struct uverr err;
 	json *answer = NULL;
 	char *line = NULL, *text = NULL;
-	int fd = -1, error, status = EXIT_FAIL;
+	int fd, error, status = EXIT_FAIL;
 
-	error = control_address(opt->socket, NULL, &sun, &err);
-	if (error == 0)
-		fd = error = server_connect(&sun, &err);
+	fd = error = server_open(opt, CLIENT_TIMEOUT, &err);
 	if (fd >= 0) {
 		line = json_emit(request);
 		error = line == NULL ? uverr(&err, ENOMEM, "out of memory") : exchange(fd, line, &text, &err);
@@ -109,7 +110,7 @@ ask(const struct options *opt, json *request, void (*table)(const json *answer))
 			error = json_parse(text, strlen(text), &answer, &err);
 		close(fd);
 	}
-	if (error != 0) {
+	if (error < 0) {
 		complain(err.text);
 	} else if (!json_getbool(answer, "ok")) {
 		complain(json_getstr(answer, json_getstr(answer, "errors")[0] != '\0' ? "errors" : "error"));
@@ -127,8 +128,8 @@ ask(const struct options *opt, json *request, void (*table)(const json *answer))
 	return (status);
 }
 
-static json *
-request(const char *cmd)
+json *
+request_new(const char *cmd)
 {
 	json *j = json_object();
 
@@ -139,13 +140,13 @@ request(const char *cmd)
 int
 ls_main(const struct options *opt)
 {
-	return (ask(opt, request("ls"), table_ls));
+	return (ask(opt, request_new("ls"), table_ls));
 }
 
 int
 kldstat_main(const struct options *opt)
 {
-	return (ask(opt, request("kldstat"), table_kldstat));
+	return (ask(opt, request_new("kldstat"), table_kldstat));
 }
 
 int
@@ -165,7 +166,7 @@ create_main(const struct options *opt)
 		free(text);
 		return (EXIT_FAIL);
 	}
-	j = request("create");
+	j = request_new("create");
 	json_str(j, "file", strcmp(opt->args[0], "-") == 0 ? "(standard input)" : opt->args[0]);
 	json_str(j, "text", copy);
 	free(copy);
@@ -176,7 +177,7 @@ create_main(const struct options *opt)
 int
 destroy_main(const struct options *opt)
 {
-	json *j = request("destroy"), *names = json_list();
+	json *j = request_new("destroy"), *names = json_list();
 
 	for (int i = 0; i < opt->nargs; i++)
 		json_append_str(names, opt->args[i]);
@@ -194,7 +195,7 @@ kldload_main(const struct options *opt)
 		fprintf(stderr, "vnet: %s: %s\n", opt->args[0], strerror(errno));
 		return (EXIT_FAIL);
 	}
-	j = request("kldload");
+	j = request_new("kldload");
 	json_str(j, "path", path);
 	return (ask(opt, j, NULL));
 }
@@ -202,7 +203,7 @@ kldload_main(const struct options *opt)
 int
 kldunload_main(const struct options *opt)
 {
-	json *j = request("kldunload");
+	json *j = request_new("kldunload");
 
 	json_str(j, "name", opt->args[0]);
 	return (ask(opt, j, NULL));
@@ -217,7 +218,7 @@ link_main(const struct options *opt)
 		fprintf(stderr, "vnet: link: \"%s\" is neither up nor down\n", opt->args[1]);
 		return (EXIT_USAGE);
 	}
-	j = request("link");
+	j = request_new("link");
 	if (opt->nargs > 0)
 		json_str(j, "name", opt->args[0]);
 	if (opt->nargs > 1)
@@ -237,7 +238,7 @@ route_main(const struct options *opt)
 		complain("route: what follows the stack's name is: add NETWORK GATEWAY|INTERFACE, or: delete NETWORK");
 		return (EXIT_USAGE);
 	}
-	j = request("route");
+	j = request_new("route");
 	json_str(j, "name", opt->args[0]);
 	if (opt->nargs > 1)
 		json_str(j, add ? "add" : "delete", opt->args[2]);
@@ -250,7 +251,7 @@ route_main(const struct options *opt)
 static int
 ask_stack(const struct options *opt, const char *cmd, void (*table)(const json *answer))
 {
-	json *j = request(cmd);
+	json *j = request_new(cmd);
 
 	json_str(j, "name", opt->args[0]);
 	return (ask(opt, j, table));

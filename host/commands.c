@@ -13,6 +13,7 @@
 #include <uvnet/module.h>
 #include "config.h"
 #include "control.h"
+#include "ping.h"
 #include "report.h"
 #include "stack.h"
 #include "wg.h"
@@ -296,6 +297,26 @@ stack_run(const struct request *req, json *(*report)(const struct stack *st))
 }
 
 static json *
+ping_run(const struct request *req, int *fd)
+{
+	struct stack *st = stack_find(req->name);
+	struct uverr err;
+	int error;
+
+	if (st == NULL)
+		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
+	workers_stop();
+	CURVNET_SET(st->st_vnet);
+	error = ping_create(st, req, *fd, &err);
+	CURVNET_RESTORE();
+	workers_resume();
+	if (error != 0)
+		return (answer(error, &err));
+	*fd = -1;
+	return (NULL);
+}
+
+static json *
 ls_run(void)
 {
 	json *j = report_stacks();
@@ -305,7 +326,7 @@ ls_run(void)
 }
 
 json *
-command_run(const struct request *req)
+command_run(const struct request *req, int *fd)
 {
 	switch (req->cmd) {
 	case REQUEST_LS:
@@ -328,6 +349,8 @@ command_run(const struct request *req)
 		return (stack_run(req, report_interfaces));
 	case REQUEST_NETSTAT:
 		return (stack_run(req, report_sockets));
+	case REQUEST_PING:
+		return (ping_run(req, fd));
 	case REQUEST_NCMDS:
 		break;
 	}

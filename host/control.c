@@ -2,7 +2,7 @@
 /*
  * The control socket's server, which is the main thread's loop.
  *
- * One request a connection, one answer, close.  The loop waits for all its clients at once, so one that is slow
+ * One request a connection, one answer, close; but for a ping, whose connection goes to a worker (ping.c).  The loop waits for all its clients at once, so one that is slow
  * keeps nobody waiting, and gives up on each after a few seconds.  Only a request that is there whole costs the
  * workers anything: they stop for as long as it is carried out (commands.c).
  *
@@ -118,10 +118,15 @@ client_request(struct client *c, size_t len)
 	if (request_parse(c->buf, len, &req, &err) != 0) {
 		answer = error_answer(err.text);
 	} else {
-		answer = command_run(&req);
+		answer = command_run(&req, &c->fd);
 		request_free(&req);
 	}
 	free(c->buf);
+	if (c->fd < 0) {
+		*c = (struct client){ .fd = -1 };
+		spare_open();
+		return;
+	}
 	c->buf = json_emit(answer);
 	json_free(answer);
 	if (c->buf == NULL) {

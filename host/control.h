@@ -23,7 +23,10 @@ void control_close(void);
 /* The main thread's loop: serve requests until `sigfd` is readable or `until` (ns; INT64_MAX: never). */
 void control_serve(int sigfd, int64_t until);
 
-/* Carry a request out (commands.c); the answer is json_free()d by the caller. */
-json *command_run(const struct request *req);
+/*
+ * Carry a request out (commands.c); the answer is json_free()d by the caller.  A command that goes on takes the client's
+ * connection over: then *fd is -1, and there is no answer.
+ */
+json *command_run(const struct request *req, int *fd);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "request.h"
 #include "vnet.h"
 
 #ifndef VNET_VERSION
@@ -25,6 +26,10 @@ static const struct option longopts[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "interval", required_argument, NULL, 'i' },
+	{ "size", required_argument, NULL, 'z' },	/* in short -s, which else is --socket */
+	{ "wait", required_argument, NULL, 'W' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
 };
@@ -69,6 +74,12 @@ static const struct command {
 	    "Show the interfaces of a stack: carrier, addresses of IPv4 and IPv6, counters.\n" },
 	{ "netstat", netstat_main, 1, 1, "js", "[--json] [-s PATH] NAME",
 	    "List the connections and ports of a stack.\n" },
+	{ "ping", ping_main, 2, 2, "jsciWz", "[--json] [--socket PATH] [-c COUNT] [-i SECONDS] [-s SIZE] [-W MS] NAME ADDRESS",
+	    "Send echo requests from within a stack until interrupted, and say what comes back.  Exits 0 when anything did.\n\n"
+	    "  -c, --count COUNT       stop after that many answers, or when the last was waited for\n"
+	    "  -i, --interval SECONDS  between two requests: 1, at least 0.001\n"
+	    "  -s, --size SIZE         bytes of data in each: 56\n"
+	    "  -W, --wait MS           how long an answer is waited for: 10000\n" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -104,7 +115,7 @@ number(const char *option, const char *text, double min, double max, int whole)
 	errno = 0;
 	n = strtod(text, &end);
 	if (errno != 0 || end == text || *end != '\0' || !(n >= min && n <= max) || (whole && n != floor(n))) {
-		fprintf(stderr, "vnet: %s: \"%s\" is not a%s number from %.0f to %.0f\n", option, text,
+		fprintf(stderr, "vnet: %s: \"%s\" is not a%s number from %g to %.0f\n", option, text,
 		    whole ? " whole" : "", min, max);
 		exit(EXIT_USAGE);
 	}
@@ -122,11 +133,13 @@ command_usage(const struct command *cmd)
 static void
 options_read(const struct command *cmd, int argc, char **argv, struct options *opt)
 {
-	int c;
+	int c, index = -1;
 
 	opterr = 0;
 	optind = 1;
-	while ((c = getopt_long(argc, argv, ":s:vjh", longopts, NULL)) != -1) {
+	for (; (c = getopt_long(argc, argv, ":s:vjhc:i:W:", longopts, &index)) != -1; index = -1) {
+		if (c == 's' && index == -1 && strchr(cmd->letters, 'z') != NULL)
+			c = 'z';
 		if (c == ':') {
 			fprintf(stderr, "vnet: %s: option %s wants a value\n", cmd->name, argv[optind - 1]);
 			command_usage(cmd);
@@ -163,6 +176,18 @@ options_read(const struct command *cmd, int argc, char **argv, struct options *o
 		case 'j':
 			opt->json = 1;
 			break;
+		case 'c':
+			opt->count = (int64_t)number("--count", optarg, 1, 1e9, 1);
+			break;
+		case 'i':
+			opt->interval = number("--interval", optarg, 0.001, 86400, 0);
+			break;
+		case 'z':
+			opt->size = (int64_t)number("--size", optarg, 0, REQUEST_MAXPING, 1);
+			break;
+		case 'W':
+			opt->wait = (int64_t)number("--wait", optarg, 1, 86400000, 1);
+			break;
 		case 'h':
 			printf("usage: vnet %s %s\n\n%s", cmd->name, cmd->usage, cmd->help);
 			exit(EXIT_OK);
@@ -180,7 +205,7 @@ options_read(const struct command *cmd, int argc, char **argv, struct options *o
 int
 main(int argc, char **argv)
 {
-	struct options opt = { .seconds = -1 };
+	struct options opt = { .seconds = -1, .interval = 1, .size = 56, .wait = 10000 };
 	int i = 1, status;
 
 	signal(SIGPIPE, SIG_IGN);

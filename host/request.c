@@ -4,6 +4,7 @@
  * is every value that is not of its kind; what is left needs no second look.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include "config.h"
 #include "request.h"
@@ -19,11 +20,12 @@ const char *const request_names[REQUEST_NCMDS] = {
 	[REQUEST_ROUTE] = "route",
 	[REQUEST_IFCONFIG] = "ifconfig",
 	[REQUEST_NETSTAT] = "netstat",
+	[REQUEST_PING] = "ping",
 };
 
-#define REQUEST_NKEYS 4
+#define REQUEST_NKEYS 6
 
-/* Keys of a command beside "cmd": strings, but for "names".  Those behind a ? may be missing. */
+/* Keys of a command beside "cmd": strings, but for "names" and request_numbers'.  Those behind a ? may be missing. */
 static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
 	[REQUEST_CREATE] = { "file", "text" },
 	[REQUEST_DESTROY] = { "names" },
@@ -33,7 +35,21 @@ static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
 	[REQUEST_ROUTE] = { "name", "?add", "?delete", "?gateway" },
 	[REQUEST_IFCONFIG] = { "name" },
 	[REQUEST_NETSTAT] = { "name" },
+	[REQUEST_PING] = { "name", "address", "?count", "?interval", "?size", "?wait" },
 };
+
+/* Whole numbers, within these bounds; what stands for one that is missing. */
+static const struct number {
+	const char *key;
+	int64_t min, max, missing;
+	size_t at;
+} request_numbers[] = {
+	{ "count", 0, 1000000000, 0, offsetof(struct request, count) },
+	{ "interval", 1, 86400000, 1000, offsetof(struct request, interval) },
+	{ "size", 0, REQUEST_MAXPING, 56, offsetof(struct request, size) },
+	{ "wait", 1, 86400000, 10000, offsetof(struct request, wait) },
+};
+#define REQUEST_NNUMBERS (sizeof(request_numbers) / sizeof(request_numbers[0]))
 
 static int
 is_string(const ucl_object_t *o)
@@ -58,6 +74,36 @@ is_names(const ucl_object_t *o)
 	return (i > 0);
 }
 
+static const struct number *
+number_find(const char *key)
+{
+	for (size_t i = 0; i < REQUEST_NNUMBERS; i++)
+		if (strcmp(request_numbers[i].key, key) == 0)
+			return (&request_numbers[i]);
+	return (NULL);
+}
+
+static int
+is_number(const ucl_object_t *o, const struct number *n)
+{
+	return (o->next == NULL && ucl_object_type(o) == UCL_INT && ucl_object_toint(o) >= n->min &&
+	    ucl_object_toint(o) <= n->max);
+}
+
+/* A key that the command has: whether its value is of its kind. */
+static int
+value_check(const char *cmd, const char *key, const ucl_object_t *o, struct uverr *err)
+{
+	const struct number *number = number_find(key);
+
+	if (number != NULL)
+		return (is_number(o, number) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not a whole number from %lld to %lld", cmd,
+		    key, (long long)number->min, (long long)number->max));
+	if (strcmp(key, "names") == 0)
+		return (is_names(o) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not a list of strings", cmd, key));
+	return (is_string(o) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not a string", cmd, key));
+}
+
 static int
 keys_check(const struct request *req, struct uverr *err)
 {
@@ -76,9 +122,8 @@ keys_check(const struct request *req, struct uverr *err)
 				break;
 		if (i == REQUEST_NKEYS || keys[i] == NULL)
 			error = uverr(err, EINVAL, "%s: unknown key \"%.64s\"", cmd, key);
-		else if (strcmp(key, "names") == 0 ? !is_names(o) : !is_string(o))
-			error = uverr(err, EINVAL, "%s: \"%s\" is not %s", cmd, key,
-			    strcmp(key, "names") == 0 ? "a list of strings" : "a string");
+		else
+			error = value_check(cmd, key, o, err);
 	}
 	for (i = 0; i < REQUEST_NKEYS && keys[i] != NULL && error == 0; i++)
 		if (keys[i][0] != '?' && ucl_object_lookup(req->object, keys[i]) == NULL)
@@ -140,6 +185,10 @@ request_parse(const char *text, size_t len, struct request *req, struct uverr *e
 	req->add = json_getstr(req->object, "add");
 	req->delete = json_getstr(req->object, "delete");
 	req->gateway = json_getstr(req->object, "gateway");
+	req->address = json_getstr(req->object, "address");
+	for (size_t i = 0; i < REQUEST_NNUMBERS; i++)
+		*(int64_t *)((char *)req + request_numbers[i].at) = ucl_object_lookup(req->object, request_numbers[i].key) !=
+		    NULL ? json_getint(req->object, request_numbers[i].key) : request_numbers[i].missing;
 	if (req->cmd == REQUEST_KLDLOAD && req->path[0] != '/')
 		error = uverr(err, EINVAL, "kldload: \"path\" is not absolute");
 	else if (req->state[0] != '\0' && strcmp(req->state, "up") != 0 && strcmp(req->state, "down") != 0)

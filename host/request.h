@@ -9,8 +9,11 @@
  *	{"cmd": "route", "name": "a", "add": "10.1.0.0/16", "gateway": "10.0.0.1"}
  *	{"cmd": "ifconfig", "name": "a"}		{"cmd": "netstat", "name": "a"}
  *	{"cmd": "link"}		{"cmd": "link", "name": "red", "state": "down"}
+ *	{"cmd": "ping", "name": "a", "address": "10.0.0.2", "count": 3, "interval": 1000, "size": 56, "wait": 10000}
  *
- * The answer is one as well: {"ok": true, ...} or {"ok": false, "error": "..."}.
+ * The answer is one as well: {"ok": true, ...} or {"ok": false, "error": "..."}.  Of a ping it is the last line of several:
+ * before it are {"to": ...}, and {"seq": ...} for each answer and error.  It ends when `count` are through (0: never), or
+ * when the client shuts its side of the connection down.  Its times are milliseconds; all four numbers may be missing.
  */
 #ifndef HOST_REQUEST_H
 #define HOST_REQUEST_H
@@ -18,10 +21,11 @@
 #include "json.h"
 
 #define REQUEST_MAXSIZE (1U << 20)
+#define REQUEST_MAXPING 65487		/* bytes of a ping: what an IPv6 packet leaves whose length has 16 bits */
 
 enum request_cmd {
 	REQUEST_LS, REQUEST_CREATE, REQUEST_DESTROY, REQUEST_KLDLOAD, REQUEST_KLDUNLOAD, REQUEST_KLDSTAT,
-	REQUEST_LINK, REQUEST_ROUTE, REQUEST_IFCONFIG, REQUEST_NETSTAT, REQUEST_NCMDS
+	REQUEST_LINK, REQUEST_ROUTE, REQUEST_IFCONFIG, REQUEST_NETSTAT, REQUEST_PING, REQUEST_NCMDS
 };
 extern const char *const request_names[REQUEST_NCMDS];
 
@@ -29,7 +33,8 @@ extern const char *const request_names[REQUEST_NCMDS];
 struct request {
 	enum request_cmd cmd;
 	json *object;
-	const char *file, *text, *path, *name, *state, *add, *delete, *gateway;
+	const char *file, *text, *path, *name, *state, *add, *delete, *gateway, *address;
+	int64_t count, interval, size, wait;
 };
 
 /* Read a request; every key is known and of its kind afterwards.  request_free() is due only after success. */

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "ping.h"
 #include "relay.h"
 #include "stack.h"
 #include "wg.h"
@@ -117,6 +118,7 @@ stack_create(const struct config *cfg, const struct config_vnet *cv, struct uver
 	LIST_INIT(&st->st_publishes);
 	LIST_INIT(&st->st_relays);
 	LIST_INIT(&st->st_udpports);
+	LIST_INIT(&st->st_pings);
 	st->st_worker = stack_place(cv, err);
 	if (st->st_worker == NULL) {
 		error = -EINVAL;
@@ -147,6 +149,8 @@ void
 stack_destroy(struct stack *st)
 {
 	CURVNET_SET(st->st_vnet);
+	while (!LIST_EMPTY(&st->st_pings))
+		ping_destroy(LIST_FIRST(&st->st_pings));
 	while (!LIST_EMPTY(&st->st_forwards))
 		forward_destroy(LIST_FIRST(&st->st_forwards));
 	while (!LIST_EMPTY(&st->st_publishes))

@@ -45,6 +45,7 @@ LIST_HEAD(forward_list, forward);
 LIST_HEAD(publish_list, publish);
 LIST_HEAD(relay_list, relay);
 LIST_HEAD(udpport_list, udpport);
+LIST_HEAD(ping_list, ping);
 
 struct stack {
 	TAILQ_ENTRY(stack) st_le;
@@ -56,6 +57,8 @@ struct stack {
 	struct publish_list st_publishes;
 	struct relay_list st_relays;
 	struct udpport_list st_udpports;
+	struct ping_list st_pings;
+	unsigned st_npings;
 	unsigned st_maxconns;		/* connections and clients of UDP ports at the most */
 	unsigned st_nflows;		/* clients of UDP ports now */
 	unsigned st_nrelays;		/* connections now, */

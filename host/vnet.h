@@ -13,6 +13,8 @@ struct options {
 	double seconds;			/* --for; below 0: for ever */
 	unsigned workers;
 	int json, verbose;
+	int64_t count, size, wait;	/* -c; -s, bytes; -W, ms */
+	double interval;		/* -i, seconds */
 	int nargs;
 	char **args;
 };
@@ -35,6 +37,13 @@ int link_main(const struct options *opt);
 int route_main(const struct options *opt);
 int ifconfig_main(const struct options *opt);
 int netstat_main(const struct options *opt);
+int ping_main(const struct options *opt);	/* ping-client.c */
+
+/* A connection to the running vnet that waits `seconds` at most for each answer (0: for ever), or -errno. */
+int server_open(const struct options *opt, int seconds, struct uverr *err);
+
+/* {"cmd": cmd} */
+json *request_new(const char *cmd);
 
 /* Write `text` to standard error, `vnet: ` in front of each of its lines. */
 void complain(const char *text);

@@ -90,6 +90,12 @@ if_free(struct ifnet *ifp)
 	vnet_free(ifp);
 }
 
+unsigned
+if_getindex(const struct ifnet *ifp)
+{
+	return (netif_get_index(&ifp->if_netif));
+}
+
 struct ifnet *
 ifunit(const char *name)
 {

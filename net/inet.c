@@ -63,6 +63,7 @@ const struct inet_kpi inet_kpi = {
 	.ifunit = ifunit,
 	.if_next = if_next,
 	.if_name = if_name,
+	.if_getindex = if_getindex,
 	.if_getdata = if_getdata,
 	.if_settap = if_settap,
 	.if_setchecksums = if_setchecksums,

@@ -199,8 +199,10 @@ so_alloc(void)
 {
 	struct socket *so = vnet_calloc(1, sizeof(*so));
 
-	if (so != NULL)
+	if (so != NULL) {
 		TAILQ_INIT(&so->so_queue);
+		STAILQ_INIT(&so->so_dgramq);
+	}
 	return (so);
 }
 
@@ -209,6 +211,7 @@ so_free(struct socket *so)
 {
 	so_undirty(so);
 	so_rcvfree(so);
+	so_dgram_flush(so);
 	vnet_free(so);
 }
 
@@ -217,21 +220,23 @@ socreate(int dom, struct socket **sop, int type, int proto)
 {
 	struct socket *so;
 	struct tcp_pcb *pcb;
+	int error;
 
 	if ((dom != AF_INET && dom != AF_INET6) || !((type == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP)) ||
-	    (type == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP))))
+	    (type == SOCK_DGRAM && (proto == 0 || proto == IPPROTO_UDP)) ||
+	    (type == SOCK_RAW && proto == (dom == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))))
 		return (-EPROTONOSUPPORT);
 	so = so_alloc();
 	if (so == NULL)
 		return (-ENOMEM);
 	so->so_v6 = dom == AF_INET6;
-	if (type == SOCK_DGRAM) {
-		if (so_udp_attach(so, so->so_v6) != 0) {
+	if (type != SOCK_STREAM) {
+		error = type == SOCK_RAW ? so_raw_attach(so, so->so_v6) : so_udp_attach(so, so->so_v6);
+		if (error != 0)
 			so_free(so);
-			return (-ENOMEM);
-		}
-		*sop = so;
-		return (0);
+		else
+			*sop = so;
+		return (error);
 	}
 	pcb = tcp_new_ip_type(so->so_v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
 	if (pcb == NULL) {
@@ -285,12 +290,14 @@ sobind(struct socket *so, so_addr_t addr)
 
 	if (error != 0)
 		return (error);
-	if (so->so_udp == NULL && (so->so_pcb == NULL || so->so_pcb->state != CLOSED || so->so_pcb->local_port != 0))
+	if (so->so_udp == NULL && so->so_raw == NULL && (so->so_pcb == NULL || so->so_pcb->state != CLOSED || so->so_pcb->local_port != 0))
 		return (-EINVAL);
 	if (!so_islocal(&ip))
 		return (-EADDRNOTAVAIL);
 	if (so->so_udp != NULL)
 		return (so_udp_bind(so, &ip, port));
+	if (so->so_raw != NULL)
+		return (so_raw_bind(so, &ip));
 	if (port != 0) {
 		if (so_isbound(&ip, port))
 			return (-EADDRINUSE);
@@ -393,6 +400,8 @@ soconnect(struct socket *so, so_addr_t addr)
 		return (error);
 	if (so->so_udp != NULL)
 		return (so_udp_connect(so, &ip, port));
+	if (so->so_raw != NULL)
+		return (-EOPNOTSUPP);
 	if (so->so_pcb == NULL || so->so_pcb->state != CLOSED)
 		return (so->so_flags & SS_CONNECTING ? -EALREADY : -EISCONN);
 	if (ip_addr_isany(&ip) || port == 0)
@@ -432,6 +441,8 @@ so_close(struct socket *so, int reset)
 	/* lwIP itself resets when not all that came was consumed (RFC 1122, 4.2.2.13). */
 	if (so->so_udp != NULL)
 		so_udp_detach(so);
+	if (so->so_raw != NULL)
+		so_raw_detach(so);
 	if (pcb != NULL && (reset || tcp_close(pcb) != ERR_OK))
 		tcp_abort(pcb);
 	so_free(so);

@@ -15,6 +15,7 @@ int so_addr_in(int v6, so_addr_t addr, ip_addr_t *ip, uint16_t *port);
 void so_addr_out(const ip_addr_t *ip, uint16_t port, so_name_t name);
 
 struct udp_pcb;
+struct raw_pcb;
 
 enum {
 	SS_CONNECTING = 0x01,	/* our SYN is out */
@@ -38,8 +39,9 @@ struct socket {
 	/* Received and not consumed: pbufs of one piece each, by their `next`. */
 	struct pbuf *so_rcvhead, *so_rcvtail;
 
-	/* Of a datagram socket, which has no so_pcb. */
+	/* Of a socket for datagrams (so_udp) or ICMP (so_raw), which has no so_pcb. */
 	struct udp_pcb *so_udp;
+	struct raw_pcb *so_raw;
 	STAILQ_HEAD(, dgram) so_dgramq;
 	unsigned so_dgrams;
 	size_t so_dgrambytes;
@@ -63,6 +65,17 @@ void so_udp_detach(struct socket *so);
 int so_udp_bind(struct socket *so, const ip_addr_t *ip, uint16_t port);
 int so_udp_connect(struct socket *so, const ip_addr_t *ip, uint16_t port);
 int so_udp_name(const struct socket *so, int local, so_name_t name);
+
+/* The queue of a socket without so_pcb.  Appending takes the pbuf over, and drops it where there is no room. */
+int so_dgram_hasroom(const struct socket *so, size_t len);
+void so_dgram_append(struct socket *so, struct pbuf *p, const ip_addr_t *addr, uint16_t port);
+void so_dgram_flush(struct socket *so);
+
+/* socket_raw.c: the same for ICMP. */
+int so_raw_attach(struct socket *so, int v6);
+void so_raw_detach(struct socket *so);
+int so_raw_bind(struct socket *so, const ip_addr_t *ip);
+ssize_t so_raw_sendto(struct socket *so, const void *buf, size_t len, const ip_addr_t *to);
 
 /* Let go of what was received. */
 void so_rcvfree(struct socket *so);

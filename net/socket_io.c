@@ -240,7 +240,7 @@ sostate(const struct socket *so)
 	const struct tcp_pcb *pcb = so->so_pcb;
 	unsigned state = 0;
 
-	if (so->so_udp != NULL)
+	if (so->so_udp != NULL || so->so_raw != NULL)
 		return (SO_WRITABLE | (so->so_dgrams > 0 ? SO_READABLE : 0));
 	if ((so->so_flags & SS_LISTENING) != 0)
 		return (TAILQ_EMPTY(&so->so_queue) ? 0 : SO_READABLE);

@@ -24,15 +24,18 @@ struct dgram {
 	u16_t d_port;
 };
 
-static void
-so_udp_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr, u16_t port)
+int
+so_dgram_hasroom(const struct socket *so, size_t len)
 {
-	struct socket *so = arg;
+	return (so->so_dgrams < QUEUE_MAX && so->so_dgrambytes + len <= QUEUE_BYTES);
+}
+
+void
+so_dgram_append(struct socket *so, struct pbuf *p, const ip_addr_t *addr, uint16_t port)
+{
 	struct dgram *d;
 
-	(void)pcb;
-	if (so->so_dgrams >= QUEUE_MAX || so->so_dgrambytes + p->tot_len > QUEUE_BYTES ||
-	    (d = vnet_malloc(sizeof(*d))) == NULL) {
+	if (!so_dgram_hasroom(so, p->tot_len) || (d = vnet_malloc(sizeof(*d))) == NULL) {
 		pbuf_free(p);
 		return;
 	}
@@ -46,7 +49,14 @@ so_udp_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *add
 }
 
 static void
-so_udp_drop(struct socket *so)
+so_udp_recv(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr, u16_t port)
+{
+	(void)pcb;
+	so_dgram_append(arg, p, addr, port);
+}
+
+static void
+so_dgram_drop(struct socket *so)
 {
 	struct dgram *d = STAILQ_FIRST(&so->so_dgramq);
 
@@ -63,7 +73,6 @@ so_udp_attach(struct socket *so, int v6)
 	so->so_udp = udp_new_ip_type(v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
 	if (so->so_udp == NULL)
 		return (-ENOMEM);
-	STAILQ_INIT(&so->so_dgramq);
 	udp_recv(so->so_udp, so_udp_recv, so);
 	return (0);
 }
@@ -73,8 +82,13 @@ so_udp_detach(struct socket *so)
 {
 	udp_remove(so->so_udp);
 	so->so_udp = NULL;
+}
+
+void
+so_dgram_flush(struct socket *so)
+{
 	while (!STAILQ_EMPTY(&so->so_dgramq))
-		so_udp_drop(so);
+		so_dgram_drop(so);
 }
 
 int
@@ -99,10 +113,12 @@ sosendto(struct socket *so, const void *buf, size_t len, so_addr_t to)
 	u16_t port = 0;
 	err_t err;
 
-	if (so->so_udp == NULL)
+	if (so->so_udp == NULL && so->so_raw == NULL)
 		return (-EOPNOTSUPP);
 	if (to.sa != NULL && so_addr_in(so->so_v6, to, &ip, &port) != 0)
 		return (-EAFNOSUPPORT);
+	if (so->so_raw != NULL)
+		return (to.sa == NULL ? -EDESTADDRREQ : so_raw_sendto(so, buf, len, &ip));
 	if (to.sa == NULL && (so->so_udp->flags & UDP_FLAGS_CONNECTED) == 0)
 		return (-EDESTADDRREQ);
 	if (len > DATAGRAM_MAX)
@@ -125,7 +141,7 @@ soreceivefrom(struct socket *so, void *buf, size_t len, so_name_t from)
 	const struct dgram *d;
 	size_t n;
 
-	if (so->so_udp == NULL)
+	if (so->so_udp == NULL && so->so_raw == NULL)
 		return (-EOPNOTSUPP);
 	d = STAILQ_FIRST(&so->so_dgramq);
 	if (d == NULL)
@@ -134,7 +150,7 @@ soreceivefrom(struct socket *so, void *buf, size_t len, so_name_t from)
 	pbuf_copy_partial(d->d_bytes, buf, (u16_t)n, 0);
 	if (from.sa != NULL)
 		so_addr_out(&d->d_from, d->d_port, from);
-	so_udp_drop(so);
+	so_dgram_drop(so);
 	return ((ssize_t)n);
 }
 

@@ -110,6 +110,9 @@ int if_getaddr6(const struct ifnet *ifp, unsigned index, struct if_addr6 *addr);
  */
 int if_dhcp(struct ifnet *ifp);
 
+/* Its number in the stack, from 1: sin6_scope_id of the link-local addresses behind it. */
+unsigned if_getindex(const struct ifnet *ifp);
+
 /* Interfaces of the current stack by name; all, in the order of their making: if_next(NULL) is the first. */
 struct ifnet *ifunit(const char *name);
 struct ifnet *if_next(const struct ifnet *ifp);
@@ -209,8 +212,8 @@ typedef union {
 typedef void so_upcall_t(struct socket *so, void *arg);
 
 /*
- * A TCP socket: dom AF_INET or AF_INET6 (which is IPv6 only), type SOCK_STREAM, proto 0 or IPPROTO_TCP; or a UDP socket: SOCK_DGRAM, 0 or IPPROTO_UDP.
- * -EPROTONOSUPPORT, -ENOMEM.
+ * A TCP socket: dom AF_INET or AF_INET6 (which is IPv6 only), type SOCK_STREAM, proto 0 or IPPROTO_TCP; or a UDP socket: SOCK_DGRAM, 0 or IPPROTO_UDP;
+ * or one for ICMP: SOCK_RAW, IPPROTO_ICMP or IPPROTO_ICMPV6.  -EPROTONOSUPPORT, -ENOMEM.
  */
 int socreate(int dom, struct socket **so, int type, int proto);
 
@@ -247,6 +250,10 @@ ssize_t soreceive(struct socket *so, void *buf, size_t len);
  * also has datagrams of others refused.  The length, or -EMSGSIZE (above 65,507), -ENOBUFS, -ENETUNREACH,
  * -EDESTADDRREQ.  soreceivefrom() takes out the next one whole, cut to `len`; `from` may be NULL; -EAGAIN: none waits.
  * At most 256 datagrams and 256 KiB wait in a socket, what comes beyond is lost.  -EOPNOTSUPP: not a UDP socket.
+ *
+ * ICMP.  sosendto() sends what the IP header is put in front of, at least 8 bytes (-EINVAL); the checksum of ICMPv4 is the
+ * caller's, that of ICMPv6 is computed.  soreceivefrom() has a copy of every ICMP packet that came in, with its IP header
+ * (of IPv6 too, where FreeBSD leaves it out); the stack answers echoes all the same.  sobind() chooses the source address.
  */
 ssize_t sosendto(struct socket *so, const void *buf, size_t len, so_addr_t to);
 ssize_t soreceivefrom(struct socket *so, void *buf, size_t len, so_name_t from);
@@ -294,7 +301,7 @@ void inpcb_foreach(inpcb_visit_t *visit, void *arg);
 
 /* ---- The host's view: the same functions, by one symbol ---- */
 
-#define INET_KPI_VERSION 2
+#define INET_KPI_VERSION 3
 
 struct inet_kpi {
 	unsigned version;	/* INET_KPI_VERSION */
@@ -302,6 +309,7 @@ struct inet_kpi {
 	struct ifnet *(*ifunit)(const char *name);
 	struct ifnet *(*if_next)(const struct ifnet *ifp);
 	const char *(*if_name)(const struct ifnet *ifp);
+	unsigned (*if_getindex)(const struct ifnet *ifp);
 	void (*if_getdata)(const struct ifnet *ifp, struct if_data *data);
 	void (*if_settap)(struct ifnet *ifp, if_tap_fn_t *fn, void *arg);
 	void (*if_setchecksums)(struct ifnet *ifp, int on);

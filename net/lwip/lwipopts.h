@@ -51,6 +51,7 @@
 #define LWIP_NETIF_LOOPBACK_MULTITHREADING 1
 
 #define LWIP_DHCP 1			/* net/dhcp.c */
+#define LWIP_RAW 1			/* ICMP sockets: net/socket_raw.c */
 
 /* ---- IPv6 ---- */
 

@@ -35,6 +35,11 @@ good_requests_are_read(void **state)
 	assert_int_equal(request_parse(text, strlen(text), &req, &err), 0);
 	assert_string_equal(req.state, "down");
 	request_free(&req);
+	text = "{\"cmd\":\"ping\",\"name\":\"a\",\"address\":\"10.0.0.2\",\"size\":0,\"count\":3}";
+	assert_int_equal(request_parse(text, strlen(text), &req, &err), 0);
+	assert_string_equal(req.address, "10.0.0.2");
+	assert_true(req.size == 0 && req.count == 3 && req.interval == 1000 && req.wait == 10000);
+	request_free(&req);
 }
 
 static void
@@ -60,6 +65,13 @@ bad_requests_are_refused(void **state)
 		{ "{\"cmd\":\"kldload\",\"path\":\"x.ko\"}", "kldload: \"path\" is not absolute" },
 		{ "{\"cmd\":\"link\",\"name\":\"a\",\"state\":\"cut\"}", "link: \"cut\" is neither up nor down" },
 		{ "{\"cmd\":\"link\",\"state\":\"up\"}", "link: \"name\" is missing" },
+		{ "{\"cmd\":\"ping\",\"name\":\"a\"}", "ping: \"address\" is missing" },
+		{ "{\"cmd\":\"ping\",\"name\":\"a\",\"address\":\"b\",\"count\":\"3\"}",
+		    "ping: \"count\" is not a whole number from 0 to 1000000000" },
+		{ "{\"cmd\":\"ping\",\"name\":\"a\",\"address\":\"b\",\"size\":65488}",
+		    "ping: \"size\" is not a whole number from 0 to 65487" },
+		{ "{\"cmd\":\"ping\",\"name\":\"a\",\"address\":\"b\",\"interval\":0.5}",
+		    "ping: \"interval\" is not a whole number from 1 to 86400000" },
 	};
 	struct request req;
 	struct uverr err;

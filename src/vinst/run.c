@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * main() in several instances at once: what vinst-run(1) asks for by VINST_RUN=NUMBER[,interleave].
+ * main() in several instances at once: what vinst-run(1) asks for by VINST_RUN=NUMBER[,interleave][,replace=STRING].
  *
  * Each instance runs main() in a thread of its own.  With `interleave` they take turns: one runs, the others wait in
  * a signal handler.  A timer of each thread ends its turn, wherever it is; so what an instance keeps in registers and
  * in memory is interrupted by the others at every kind of place.  One that waits for a lock which a waiting one
  * holds is interrupted too, and passes the turn on.
+ *
+ * Where STRING stands in an argument, an instance sees its number instead (the first is 1): so each can have files,
+ * ports or a configuration of its own.
  *
  * exit() ends the instance that calls it, not the program; the program's status is the first that is not 0.
  */
@@ -44,6 +47,7 @@ void __wrap_exit(int status) __attribute__((noreturn));
 
 static struct runner *runners;
 static int nrunners, interleave;
+static const char *replace = "";
 static pid_t process;
 static int turn;
 static _Thread_local struct runner *me;
@@ -143,15 +147,54 @@ __wrap_exit(int status)
 	siglongjmp(me->end, 1);
 }
 
+/* arg with each `replace` in it become the number n; to be freed, NULL without memory. */
+static char *
+argument_copy(const char *arg, int n)
+{
+	size_t len = strlen(replace), size = 0;
+	const char *at, *next;
+	char *copy;
+	FILE *f = open_memstream(&copy, &size);
+
+	if (f == NULL)
+		return (NULL);
+	for (at = arg; len > 0 && (next = strstr(at, replace)) != NULL; at = next + len)
+		fprintf(f, "%.*s%d", (int)(next - at), at, n);
+	fputs(at, f);
+	return (fclose(f) == 0 ? copy : NULL);
+}
+
 static char **
-arguments_copy(int argc, char **argv)
+arguments_copy(int argc, char **argv, int n)
 {
 	char **copy = calloc((size_t)argc + 1, sizeof(*copy));
 
 	for (int i = 0; copy != NULL && i < argc; i++)
-		if ((copy[i] = strdup(argv[i])) == NULL)
+		if ((copy[i] = argument_copy(argv[i], n)) == NULL)
 			return (NULL);
 	return (copy);
+}
+
+/* VINST_RUN, into the variables above. */
+static int
+settings_read(const char *run)
+{
+	static const char turns[] = ",interleave", string[] = ",replace=";
+	char *end;
+	long n = strtol(run, &end, 10);
+
+	if (n < 1 || n > MAX_RUN)
+		return (-1);
+	nrunners = (int)n;
+	if (strncmp(end, turns, sizeof(turns) - 1) == 0) {
+		interleave = 1;
+		end += sizeof(turns) - 1;
+	}
+	if (strncmp(end, string, sizeof(string) - 1) == 0) {
+		replace = end + sizeof(string) - 1;
+		return (*replace != '\0' ? 0 : -1);
+	}
+	return (*end == '\0' ? 0 : -1);
 }
 
 static int
@@ -167,7 +210,7 @@ run_all(int argc, char **argv, char **envp)
 		goto fail;
 	for (int i = 0; i < nrunners; i++) {
 		runners[i] = (struct runner) { .n = i, .argc = argc, .envp = envp };
-		runners[i].argv = arguments_copy(argc, argv);
+		runners[i].argv = arguments_copy(argc, argv, i + 1);
 		runners[i].vi = vinst_create();
 		if (runners[i].vi == NULL || runners[i].argv == NULL)
 			goto fail;
@@ -191,19 +234,14 @@ int
 __wrap_main(int argc, char **argv, char **envp)
 {
 	const char *run = getenv("VINST_RUN");
-	char *end;
-	long n;
 
 	if (run == NULL)
 		return (__real_main(argc, argv, envp));
-	n = strtol(run, &end, 10);
-	if (n < 1 || n > MAX_RUN || (*end != '\0' && strcmp(end, ",interleave") != 0)) {
-		fprintf(stderr, "VINST_RUN=%s: must be a number from 1 to %d, and may end in ,interleave\n", run,
-		    MAX_RUN);
+	if (settings_read(run) != 0) {
+		fprintf(stderr, "VINST_RUN=%s: must be a number from 1 to %d, then may follow ,interleave and ,replace=STRING\n",
+		    run, MAX_RUN);
 		return (125);
 	}
 	process = getpid();
-	nrunners = (int)n;
-	interleave = *end != '\0';
 	return (run_all(argc, argv, envp));
 }

@@ -66,6 +66,16 @@ instances() {
 	[ $? -eq 7 ] && sort got | diff want3 -
 }
 
+numbers() {
+	printf '%s\n' '#include <stdio.h>' 'int main(int c, char **v) { return c != 3 || printf("%s %s\n", v[1], v[2]) < 0; }' >m.c
+	"$vnetcc" m.c -o prog && "$run" -n 3 -I % ./prog node%.conf 100%-% >got && sort got >sorted &&
+		printf '%s\n' 'node1.conf 1001-1' 'node2.conf 1002-2' 'node3.conf 1003-3' | diff - sorted &&
+		"$run" -n 2 --interleave -I @@ ./prog % a@@@@ >got && sort got >sorted &&
+		printf '%s\n' '% a11' '% a22' | diff - sorted && "$run" -n 1 ./prog % a@@ >got && echo '% a@@' | diff - got
+	"$run" -I '' ./prog 1 2 2>/dev/null
+	[ $? -eq 125 ]
+}
+
 none() {
 	echo 'int main(void) { return 0; }' >m.c
 	"$vnetcc" m.c -o prog && ./prog && "$vnetcc" -fvirtual=none main.c other.c -o prog && same ./prog &&
@@ -146,6 +156,7 @@ check "archives, thin ones too: only the members that are needed" archive
 check "objects of plain cc join" plain_objects
 check "a shared library, hosted by a program of plain cc" shared
 check "vinst-run: three instances at once, and taking turns" instances
+check "vinst-run -I: each instance sees its number" numbers
 check "programs without virtual variables" none
 check "the linker's errors, and -flto" errors
 check "a variable outside of any instance faults" outside

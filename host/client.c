@@ -93,39 +93,54 @@ exchange(int fd, const char *request, char **answer, struct uverr *err)
 	return (0);
 }
 
-/* Ask, and print the answer; the request is taken over. */
-static int
-ask(const struct options *opt, json *request, void (*table)(const json *answer))
+int
+client_ask(const struct options *opt, json *request, json **answer, char **text)
 {
 	struct uverr err;
-	json *answer = NULL;
-	char *line = NULL, *text = NULL;
-	int fd, error, status = EXIT_FAIL;
+	char *line = NULL, *got = NULL;
+	int fd, error;
 
+	*answer = NULL;
 	fd = error = server_open(opt, CLIENT_TIMEOUT, &err);
 	if (fd >= 0) {
 		line = json_emit(request);
-		error = line == NULL ? uverr(&err, ENOMEM, "out of memory") : exchange(fd, line, &text, &err);
+		error = line == NULL ? uverr(&err, ENOMEM, "out of memory") : exchange(fd, line, &got, &err);
 		if (error == 0)
-			error = json_parse(text, strlen(text), &answer, &err);
+			error = json_parse(got, strlen(got), answer, &err);
 		close(fd);
 	}
 	if (error < 0) {
 		complain(err.text);
-	} else if (!json_getbool(answer, "ok")) {
-		complain(json_getstr(answer, json_getstr(answer, "errors")[0] != '\0' ? "errors" : "error"));
-	} else {
-		status = EXIT_OK;
-		if (opt->json)
-			fputs(text, stdout);
-		else if (table != NULL)
-			table(answer);
+	} else if (!json_getbool(*answer, "ok")) {
+		complain(json_getstr(*answer, json_getstr(*answer, "errors")[0] != '\0' ? "errors" : "error"));
+		json_free(*answer);
+		error = -EINVAL;
 	}
-	json_free(answer);
 	json_free(request);
-	free(text);
 	free(line);
-	return (status);
+	if (text != NULL && error == 0)
+		*text = got;
+	else
+		free(got);
+	return (error);
+}
+
+/* Ask, and print the answer; the request is taken over. */
+static int
+ask(const struct options *opt, json *request, void (*table)(const json *answer))
+{
+	json *answer;
+	char *text;
+
+	if (client_ask(opt, request, &answer, &text) != 0)
+		return (EXIT_FAIL);
+	if (opt->json)
+		fputs(text, stdout);
+	else if (table != NULL)
+		table(answer);
+	json_free(answer);
+	free(text);
+	return (EXIT_OK);
 }
 
 json *

@@ -296,6 +296,29 @@ stack_run(const struct request *req, json *(*report)(const struct stack *st))
 	return (j);
 }
 
+/* A request of the configuration protocol; the answer has its reply, and what was wrong with it as any other. */
+static json *
+wg_run(const struct request *req)
+{
+	struct stack *st = stack_find(req->name);
+	struct uverr err;
+	char *reply;
+	json *j;
+	int error;
+
+	if (st == NULL)
+		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
+	workers_stop();
+	error = wg_request(st, req->uapi, strlen(req->uapi), &reply, &err);
+	workers_resume();
+	j = answer(error, &err);
+	if (error == 0)
+		json_str(j, "uapi", reply);
+	if (reply != NULL)
+		wgquick_wipe(reply, strlen(reply));
+	return (j);
+}
+
 static json *
 ping_run(const struct request *req, int *fd)
 {
@@ -351,6 +374,8 @@ command_run(const struct request *req, int *fd)
 		return (stack_run(req, report_sockets));
 	case REQUEST_PING:
 		return (ping_run(req, fd));
+	case REQUEST_WG:
+		return (wg_run(req));
 	case REQUEST_NCMDS:
 		break;
 	}

@@ -80,6 +80,17 @@ static const struct command {
 	    "  -i, --interval SECONDS  between two requests: 1, at least 0.001\n"
 	    "  -s, --size SIZE         bytes of data in each: 56\n"
 	    "  -W, --wait MS           how long an answer is waited for: 10000\n" },
+	{ "wg", wg_main, 1, -1, "js", "[--json] [-s PATH] STACK [show [FIELD] | showconf | set ... |\n"
+	    "          setconf FILE | addconf FILE | syncconf FILE]",
+	    "Show or change a stack's WireGuard, in the words of wg(8).\n\n"
+	    "  show [FIELD]     as wg(8): public-key, private-key, listen-port, fwmark, peers, preshared-keys,\n"
+	    "                   endpoints, allowed-ips, latest-handshakes, transfer, persistent-keepalive, dump\n"
+	    "  showconf         as a file for setconf, with the keys\n"
+	    "  set [listen-port PORT] [fwmark MARK] [private-key FILE] [peer KEY [remove] [preshared-key FILE]\n"
+	    "      [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips [+|-]NETWORK,...]]...\n"
+	    "  setconf FILE     make it what a file of wg(8) says; FILE may be - for standard input\n"
+	    "  addconf FILE     add what the file says\n"
+	    "  syncconf FILE    as setconf, without disturbing the sessions of peers that stay\n" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -21,6 +21,7 @@ const char *const request_names[REQUEST_NCMDS] = {
 	[REQUEST_IFCONFIG] = "ifconfig",
 	[REQUEST_NETSTAT] = "netstat",
 	[REQUEST_PING] = "ping",
+	[REQUEST_WG] = "wg",
 };
 
 #define REQUEST_NKEYS 6
@@ -36,6 +37,7 @@ static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
 	[REQUEST_IFCONFIG] = { "name" },
 	[REQUEST_NETSTAT] = { "name" },
 	[REQUEST_PING] = { "name", "address", "?count", "?interval", "?size", "?wait" },
+	[REQUEST_WG] = { "name", "uapi" },
 };
 
 /* Whole numbers, within these bounds; what stands for one that is missing. */
@@ -189,6 +191,7 @@ request_parse(const char *text, size_t len, struct request *req, struct uverr *e
 	for (size_t i = 0; i < REQUEST_NNUMBERS; i++)
 		*(int64_t *)((char *)req + request_numbers[i].at) = ucl_object_lookup(req->object, request_numbers[i].key) !=
 		    NULL ? json_getint(req->object, request_numbers[i].key) : request_numbers[i].missing;
+	req->uapi = json_getstr(req->object, "uapi");
 	if (req->cmd == REQUEST_KLDLOAD && req->path[0] != '/')
 		error = uverr(err, EINVAL, "kldload: \"path\" is not absolute");
 	else if (req->state[0] != '\0' && strcmp(req->state, "up") != 0 && strcmp(req->state, "down") != 0)

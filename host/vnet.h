@@ -38,12 +38,19 @@ int route_main(const struct options *opt);
 int ifconfig_main(const struct options *opt);
 int netstat_main(const struct options *opt);
 int ping_main(const struct options *opt);	/* ping-client.c */
+int wg_main(const struct options *opt);		/* wgcmd.c */
 
 /* A connection to the running vnet that waits `seconds` at most for each answer (0: for ever), or -errno. */
 int server_open(const struct options *opt, int seconds, struct uverr *err);
 
 /* {"cmd": cmd} */
 json *request_new(const char *cmd);
+
+/*
+ * Ask the running one; the request is taken over.  0, with the answer and, unless `text` is NULL, as it came (free(3)); or
+ * not, and then it was said why.
+ */
+int client_ask(const struct options *opt, json *request, json **answer, char **text);
 
 /* Write `text` to standard error, `vnet: ` in front of each of its lines. */
 void complain(const char *text);

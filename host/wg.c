@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "vnet.h"
 #include "wg.h"
 
 #define BATCH_MAX 64000		/* bytes of a message: below what a UDP datagram may be */
@@ -324,11 +325,14 @@ wg_create(struct stack *st, const char *file, struct uverr *err)
 	error = config_read(file, WGQUICK_MAXSIZE, &text, &len, err);
 	if (error != 0)
 		return (error);
-	error = wgquick_parse(file, text, len, &q, err);
-	explicit_bzero(text, len);
-	free(text);
+	error = wgquick_resolve(file, &text, &len, err);
+	if (error == 0)
+		error = wgquick_parse(file, text, len, WGQUICK_STACK, 0, &q, err);
+	wgquick_wipe(text, len);
 	if (error != 0)
 		return (error);
+	if (q.notices != NULL)
+		complain(q.notices);
 	wp = calloc(1, sizeof(*wp));
 	if (wp == NULL || (wp->batch = batch_of(st->st_worker)) == NULL) {
 		error = uverr(err, ENOMEM, "out of memory");
@@ -381,4 +385,18 @@ wg_destroy(struct stack *st)
 	close(wp->fd);
 	wg->port_destroy(wp->port);
 	worker_bury(st->st_worker, &wp->corpse, wp);
+}
+
+int
+wg_request(struct stack *st, const char *request, size_t len, char **reply, struct uverr *err)
+{
+	int error;
+
+	*reply = NULL;
+	if (st->st_wg == NULL)
+		return (uverr(err, ENOENT, "%s: has no tunnel", st->st_vnet->vnet_name));
+	CURVNET_SET(st->st_vnet);
+	error = wg->uapi(st->st_wg->ifp, request, len, reply, err);
+	CURVNET_RESTORE();
+	return (error);
 }

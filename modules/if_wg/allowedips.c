@@ -53,12 +53,13 @@ covers(const struct allowed_node *n, const uint8_t *addr)
 static void
 chain(struct allowed_node *n, struct wg_peer *peer)
 {
+	struct wg_allowed_list *list = &peer->p_allowed;
+
 	n->peer = peer;
-	n->next = peer->p_allowed.first;
-	if (n->next != NULL)
-		n->next->prevp = &n->next;
-	n->prevp = &peer->p_allowed.first;
-	peer->p_allowed.first = n;
+	n->next = NULL;
+	n->prevp = list->first != NULL ? list->tail : &list->first;
+	*n->prevp = n;
+	list->tail = &n->next;
 }
 
 static void
@@ -67,6 +68,8 @@ unchain(struct allowed_node *n)
 	*n->prevp = n->next;
 	if (n->next != NULL)
 		n->next->prevp = n->prevp;
+	else
+		n->peer->p_allowed.tail = n->prevp;
 	n->peer = NULL;
 }
 

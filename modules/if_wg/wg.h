@@ -180,8 +180,9 @@ struct allowed_node;
 struct wg_allowedips {
 	struct allowed_node *root4, *root6;
 };
+/* In the order of their making, so that a configuration that is read back is the same. */
 struct wg_allowed_list {
-	struct allowed_node *first;
+	struct allowed_node *first, **tail;	/* tail: where the next one goes, unless `first` is NULL */
 };
 /* A prefix is a peer's, and of nobody else from then on.  cidr within the family.  -ENOMEM. */
 int wg_allowed_insert(struct wg_allowedips *t, int af, const void *addr, unsigned cidr, struct wg_peer *peer);

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tunnels of stacks from the host's side: made by files, shown and changed by `vnet wg` in wg(8)'s words."""
+
+import socket
+import subprocess
+
+from harness import Fetch, Vnet, WebServer, fetch_sum, free_ports, main, until
+
+
+def wg(*args, text=None):
+    """Run wg(8); its absence is a failure."""
+    return subprocess.run(["wg", *args], input=text, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def udp_ports(n):
+    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(n)]
+    for s in socks:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in socks]
+    for s in socks:
+        s.close()
+    return ports
+
+
+class Pair:
+    """Two stacks, NAME-site (10.9.0.1) and NAME-dc (10.9.0.2), with a tunnel between them and a web server behind."""
+
+    def __init__(self, program, name, size=1 << 20):
+        self.program, self.name = program, name
+        self.keys = [wg("genkey") for _ in range(2)]
+        self.publics = [wg("pubkey", text=k) for k in self.keys]
+        self.ports = udp_ports(2)
+        (self.forward,) = free_ports(1)
+        self.server = WebServer(7, size)
+        self.files = [self.write(side, "") for side in range(2)]
+
+    def interface(self, side):
+        return f"[Interface]\nPrivateKey = {self.keys[side]}\nListenPort = {self.ports[side]}\n"
+
+    def peer(self, side):
+        """The other side, as this side's file has it; keys in an order of their own."""
+        return (f"[Peer]\nAllowedIPs = 10.9.0.{2 - side}/32, fd09::{2 - side}/128\n"
+                f"Endpoint = 127.0.0.1:{self.ports[1 - side]}\nPublicKey = {self.publics[1 - side]}\n")
+
+    def write(self, side, more):
+        return self.program.write(f"{self.name}{side}.conf", "# peers may come first\n" + self.peer(side) +
+                                  self.interface(side) + f"Address = 10.9.0.{side + 1}/24, fd09::{side + 1}/64\n" + more)
+
+    def config(self):
+        return f"""
+vnet {self.name}-site {{
+    wireguard = "{self.files[0]}";
+    forward {{ listen = "127.0.0.1:{self.forward}"; to = "10.9.0.2:80"; }}
+}}
+vnet {self.name}-dc {{
+    wireguard = "{self.files[1]}";
+    publish {{ listen = "10.9.0.2:80"; to = "127.0.0.1:{self.server.port}"; }}
+}}
+"""
+
+    def good(self):
+        return fetch_sum(self.forward) == self.server.sum
+
+
+def fields(vnet, stack, field):
+    """`vnet wg STACK show FIELD` of a field of peers, by key."""
+    code, out, err = vnet.call("wg", stack, "show", field)
+    assert code == 0, err
+    return {line.split("\t")[0]: line.split("\t")[1:] for line in out.splitlines()}
+
+
+def ok(answer):
+    assert answer[0] == 0, answer[2]
+    return answer[1]
+
+
+def a_tunnel_is_shown_as_wg_does(program):
+    red = Pair(program, "red")
+    with Vnet(program, red.config()) as vnet:
+        assert red.good()
+        out = ok(vnet.call("wg", "red-site"))
+        assert out == ok(vnet.call("wg", "red-site", "show")) or "ago" in out
+        for word in (f"public key: {red.publics[0]}", "private key: (hidden)", f"listening port: {red.ports[0]}",
+                     f"peer: {red.publics[1]}", f"endpoint: 127.0.0.1:{red.ports[1]}",
+                     "allowed ips: ", "10.9.0.2/32", "fd09::2/128", "latest handshake: ", "transfer: "):
+            assert word in out, f"{word!r} is not in {out}"
+        assert red.keys[0] not in out
+        assert ok(vnet.call("wg", "red-site", "show", "private-key")).strip() == red.keys[0]
+        assert ok(vnet.call("wg", "red-site", "show", "public-key")).strip() == red.publics[0]
+        dump = ok(vnet.call("wg", "red-dc", "show", "dump")).splitlines()
+        assert dump[0].split("\t") == [red.keys[1], red.publics[1], str(red.ports[1]), "off"]
+        peer = dump[1].split("\t")
+        assert peer[0] == red.publics[0] and peer[1] == "(none)" and peer[-1] == "off"
+        assert int(peer[5]) > 0 and int(peer[6]) > len(red.server.data)
+        j = vnet.json("wg", "red-site")
+        assert j["peers"][0]["public_key"] == red.publics[1] and red.keys[0] not in str(j)
+        assert vnet.call("wg", "red-site", "show", "colour")[0] == 2
+        assert vnet.call("wg", "nobody")[0] == 1
+    red.server.close()
+
+
+def a_set_is_done_whole_or_not_at_all(program):
+    red = Pair(program, "red")
+    key = program.write("psk", wg("genpsk") + "\n")
+    other = wg("pubkey", text=wg("genkey"))
+    with Vnet(program, red.config()) as vnet:
+        assert red.good()
+        ok(vnet.call("wg", "red-site", "set", "peer", other, "preshared-key", key, "allowed-ips",
+                     "10.1.0.0/16,fd01::/64", "endpoint", "localhost:7", "persistent-keepalive", "5"))
+        assert fields(vnet, "red-site", "allowed-ips")[other] == ["10.1.0.0/16 fd01::/64"]
+        assert fields(vnet, "red-site", "persistent-keepalive")[other] == ["5"]
+        assert fields(vnet, "red-site", "endpoints")[other][0] in ("127.0.0.1:7", "[::1]:7")
+        with open(key, encoding="utf-8") as f:
+            assert fields(vnet, "red-site", "preshared-keys")[other] == [f.read().strip()]
+        ok(vnet.call("wg", "red-site", "set", "peer", other, "allowed-ips", "+10.2.0.0/16,-10.1.0.0/16"))
+        assert fields(vnet, "red-site", "allowed-ips")[other] == ["fd01::/64 10.2.0.0/16"]
+        before = ok(vnet.call("wg", "red-site", "showconf"))
+        for words in (("listen-port", "70000"), ("peer", "short"), ("colour", "red"), ("peer",),
+                      ("peer", other, "allowed-ips", "10.0.0.0/33"), ("private-key", program.write("bad", "x" * 44)),
+                      # What only the doing shows: no mark without CAP_NET_ADMIN.
+                      ("fwmark", "7", "peer", other, "remove")):
+            code, _, err = vnet.call("wg", "red-site", "set", *words)
+            assert code != 0 and err.startswith("vnet: "), words
+            assert ok(vnet.call("wg", "red-site", "showconf")) == before, words
+        ok(vnet.call("wg", "red-site", "set", "peer", other, "remove"))
+        assert list(fields(vnet, "red-site", "peers")) == [red.publics[1]]
+        assert red.good()
+    red.server.close()
+
+
+def files_set_add_and_sync(program):
+    red = Pair(program, "red", 16 << 20)
+    other, third = (wg("pubkey", text=wg("genkey")) for _ in range(2))
+    more = f"\n[Peer]\nPublicKey = {other}\nAllowedIPs = 10.3.0.0/16\n"
+    with Vnet(program, red.config()) as vnet:
+        assert red.good()
+        add = program.write("add.conf", more + f"\n[Peer]\nPublicKey = {third}\n")
+        ok(vnet.call("wg", "red-site", "addconf", add))
+        assert set(fields(vnet, "red-site", "peers")) == {red.publics[1], other, third}
+
+        # While a download runs and without another handshake: one peer goes, one stays, ours is untouched.
+        shook = fields(vnet, "red-site", "latest-handshakes")[red.publics[1]]
+        slow = Fetch(red.forward, pause=0.001)
+        until("a download runs", lambda: slow.got > 1 << 20)
+        sync = program.write("sync.conf", red.interface(0) + red.peer(0) + more.replace("10.3.", "10.4."))
+        for _ in range(5):
+            ok(vnet.call("wg", "red-site", "syncconf", sync))
+        assert set(fields(vnet, "red-site", "peers")) == {red.publics[1], other}
+        assert fields(vnet, "red-site", "allowed-ips")[other] == ["10.4.0.0/16"]
+        assert slow.wait().sum == red.server.sum
+        assert fields(vnet, "red-site", "latest-handshakes")[red.publics[1]] == shook
+
+        # What showconf says, wg(8) takes, and setconf makes the same of it.
+        conf = ok(vnet.call("wg", "red-site", "showconf"))
+        ok(vnet.call("wg", "red-site", "setconf", program.write("show.conf", conf)))
+        assert ok(vnet.call("wg", "red-site", "showconf")) == conf
+        assert red.good()
+        ok(vnet.call("wg", "red-site", "setconf", program.write("set.conf", red.interface(0))))
+        assert not fields(vnet, "red-site", "peers")
+
+        for text, word in (("x\n", "not KEY = VALUE"), ("[Peer]\nAllowedIPs = 10.0.0.0/8\n", "no PublicKey"),
+                           ("[Interface]\nAddress = 10.0.0.1/24\n", "wg-quick"),
+                           (f"[Interface]\nPrivateKey = {red.keys[0][:-1]}\n", "PrivateKey")):
+            code, _, err = vnet.call("wg", "red-site", "syncconf", program.write("bad.conf", text))
+            assert code == 1 and "bad.conf:" in err and word in err and red.keys[0][:-1] not in err, err
+    red.server.close()
+
+
+if __name__ == "__main__":
+    main([
+        a_tunnel_is_shown_as_wg_does,
+        a_set_is_done_whole_or_not_at_all,
+        files_set_add_and_sync,
+    ])

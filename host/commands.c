@@ -39,8 +39,9 @@ create_run(const struct request *req)
 	int error;
 
 	error = config_parse(&cfg, req->file, req->text, strlen(req->text), &err);
-	if (error == 0 && (cfg.modules != NULL || cfg.control != NULL || cfg.workers != 0))
-		error = uverr(&err, EINVAL, "%s: `modules`, `control` and `workers` are for `vnet run` only", req->file);
+	if (error == 0 && (cfg.modules != NULL || cfg.control != NULL || cfg.uapi_folder != NULL || cfg.workers != 0))
+		error = uverr(&err, EINVAL, "%s: `modules`, `control`, `uapi_folder` and `workers` are for `vnet run` only",
+		    req->file);
 	for (size_t i = 0; error == 0 && i < cfg.nvnets; i++)
 		if (cfg.vnets[i].wireguard != NULL)
 			error = uverr(&err, EINVAL, "%s: vnet \"%s\": `wireguard` is for `vnet run` only", req->file,

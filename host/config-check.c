@@ -99,6 +99,36 @@ names_check(struct config *cfg, struct item *items)
 			    items[i - 1].line);
 }
 
+static int
+uapi_cmp(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	int cmp = strcmp(x->cv->uapi, y->cv->uapi);
+
+	return (cmp != 0 ? cmp : x->line - y->line);
+}
+
+static void
+uapis_check(struct config *cfg, struct item *items)
+{
+	const struct config_vnet *cv;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->nvnets; i++) {
+		cv = &cfg->vnets[i];
+		if (cv->uapi[0] == '\0')
+			continue;
+		items[n++] = (struct item){ .cv = cv, .line = cv->uapi_line };
+		if (cv->wireguard == NULL)
+			config_error(cfg, cv->uapi_line, "vnet \"%s\": uapi: is for a stack with `wireguard`", cv->name);
+	}
+	qsort(items, n, sizeof(*items), uapi_cmp);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(items[i].cv->uapi, items[i - 1].cv->uapi) == 0)
+			config_error(cfg, items[i].line, "vnet \"%s\": uapi: \"%s\" is taken by line %d", items[i].cv->name,
+			    items[i].cv->uapi, items[i - 1].line);
+}
+
 static void
 links_check(struct config *cfg, struct item *items)
 {
@@ -284,6 +314,7 @@ config_check(struct config *cfg)
 		return;
 	}
 	names_check(cfg, items);
+	uapis_check(cfg, items);
 	links_check(cfg, items);
 	for (n = 0, i = 0; i < cfg->nvnets; i++) {
 		cv = &cfg->vnets[i];

@@ -394,6 +394,19 @@ memory_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t
 }
 
 static void
+uapi_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t *head)
+{
+	const char *s = value_string(w, mark, "uapi", head);
+
+	if (s == NULL)
+		return;
+	if (!config_name_ok(s, sizeof(cv->uapi)))
+		WALK_ERROR(w, mark, "uapi: \"%.64s\" is not a name of at most %zu letters", s, sizeof(cv->uapi) - 1);
+	snprintf(cv->uapi, sizeof(cv->uapi), "%s", s);
+	cv->uapi_line = scan_line(w->scan, mark);
+}
+
+static void
 vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 {
 	struct config_vnet *cv;
@@ -436,7 +449,9 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 					WALK_ERROR(w, m, "%s: an empty path", key);
 				else if (s != NULL)
 					cv->wireguard = strdup(s);
-			} else if (strcmp(key, "forwarding") == 0)
+			} else if (strcmp(key, "uapi") == 0)
+				uapi_walk(w, cv, m, head);
+			else if (strcmp(key, "forwarding") == 0)
 				cv->forwarding = value_bool(w, m, key, head);
 			else if (strcmp(key, "gateway") == 0 && (rt = route_append(w, cv, m)) != NULL)
 				gateway_walk(w, rt, m, key, head);
@@ -498,12 +513,12 @@ config_walk(struct config *cfg, struct scan *scan, const struct ucl_object_s *ro
 			continue;
 		}
 		m = scan_key(w->scan, 0, key);
-		if (strcmp(key, "modules") == 0 || strcmp(key, "control") == 0) {
+		if (strcmp(key, "modules") == 0 || strcmp(key, "control") == 0 || strcmp(key, "uapi_folder") == 0) {
 			s = value_string(w, m, key, head);
 			if (s != NULL && *s == '\0')
 				WALK_ERROR(w, m, "%s: an empty path", key);
 			else if (s != NULL)
-				*(key[0] == 'm' ? &cfg->modules : &cfg->control) = strdup(s);
+				*(key[0] == 'm' ? &cfg->modules : key[0] == 'c' ? &cfg->control : &cfg->uapi_folder) = strdup(s);
 		} else if (strcmp(key, "workers") == 0) {
 			n = value_int(w, m, key, head, 1, CONFIG_MAXWORKERS);
 			cfg->workers = n > 0 ? (unsigned)n : 0;

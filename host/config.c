@@ -163,6 +163,7 @@ config_free(struct config *cfg)
 	free(cfg->vnets);
 	free(cfg->modules);
 	free(cfg->control);
+	free(cfg->uapi_folder);
 	free(cfg->errors);
 	*cfg = (struct config){ 0 };
 }

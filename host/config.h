@@ -26,6 +26,7 @@
 #define CONFIG_MEMORY ((size_t)16 << 20)	/* what a stack that says nothing has */
 
 #define CONFIG_MAXADDR6 2		/* IPv6 addresses of an interface, beside the link-local one */
+#define CONFIG_UAPILEN 16		/* an interface's name, as wg(8) has it */
 #define CONFIG_ADDRSTRLEN (INET6_ADDRSTRLEN + 8)
 
 /* An address with a port, of either family. */
@@ -80,6 +81,8 @@ struct config_vnet {
 	size_t memory;			/* the limit of its heap, bytes; 0: the default */
 	unsigned connections;		/* through its ports at a time, clients of UDP ones included */
 	char *wireguard;		/* a wg-quick file, or NULL */
+	char uapi[CONFIG_UAPILEN];	/* the name of its socket for wg(8), or "" */
+	int uapi_line;
 	int line;
 	struct config_interface *interfaces;
 	size_t ninterfaces;
@@ -91,7 +94,7 @@ struct config_vnet {
 
 struct config {
 	const char *file;		/* for messages; the caller's */
-	char *modules, *control;	/* NULL: not said */
+	char *modules, *control, *uapi_folder;	/* NULL: not said */
 	unsigned workers;		/* 0: not said */
 	struct config_vnet *vnets;
 	size_t nvnets;

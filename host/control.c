@@ -10,19 +10,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <uvnet/callout.h>
 #include "control.h"
 #include "relay.h"
+#include "unixsock.h"
 
 #define CONTROL_CLIENTS 16
 #define CONTROL_PATIENCE 5000000000	/* ns for a client to send its request; again to take its answer */
@@ -37,10 +35,9 @@ struct client {
 };
 
 static struct client clients[CONTROL_CLIENTS];
-static int listener = -1, spare = -1;
+static struct unixsock listener = { .fd = -1 };
+static int spare = -1;
 static int64_t listener_paused;		/* until when */
-static struct sockaddr_un listener_sun;
-static struct stat listener_stat;
 
 /*
  * A descriptor that is kept in reserve and lent to a client: connections may have used up all others, and just then
@@ -76,10 +73,10 @@ client_accept(void)
 	struct client *c;
 	int fd;
 
-	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0 && errno_is_shortage(errno) && spare >= 0) {
 		spare_close();
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	}
 	if (fd < 0) {
 		/* The client stays in the queue, and the listener readable: waiting for it would not wait. */
@@ -196,7 +193,7 @@ poll_fill(struct pollfd pfd[CONTROL_CLIENTS + 2], int sigfd, int64_t until)
 			until = c->deadline;
 		room |= c->fd < 0;
 	}
-	pfd[1] = (struct pollfd){ .fd = room && !paused ? listener : -1, .events = POLLIN };
+	pfd[1] = (struct pollfd){ .fd = room && !paused ? listener.fd : -1, .events = POLLIN };
 	if (room && paused && listener_paused < until)
 		until = listener_paused;
 	return (until);
@@ -240,111 +237,28 @@ control_serve(int sigfd, int64_t until)
 	}
 }
 
-/* A socket in the way: remove it when nobody answers. */
-static int
-stale_remove(const struct sockaddr_un *sun, struct uverr *err)
-{
-	struct stat st;
-	int fd, error;
-
-	if (lstat(sun->sun_path, &st) != 0)
-		return (0);	/* bind(2) says what is wrong */
-	if (!S_ISSOCK(st.st_mode))
-		return (uverr(err, EEXIST, "%s: there is a file of that name, which is not a socket", sun->sun_path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return (uverr(err, errno, "socket: %s", strerror(errno)));
-	error = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ? 0 : errno;
-	close(fd);
-	if (error != ECONNREFUSED && error != ENOENT)
-		return (uverr(err, EADDRINUSE, "%s: a running vnet answers there (see `vnet ls`; --socket names another"
-		    " control socket)", sun->sun_path));
-	unlink(sun->sun_path);
-	return (0);
-}
-
-/*
- * Two that start at the same time may both find a stale socket, and the slower one would remove what the faster one
- * just made.  So the folder is locked meanwhile.  Where it belongs to somebody else, who could hold that lock for
- * ever, it is not waited for for long.  A descriptor to close, or -errno.
- */
-static int
-folder_lock(const struct sockaddr_un *sun, struct uverr *err)
-{
-	const struct timespec pause = { .tv_nsec = 20000000 };
-	char folder[sizeof(sun->sun_path)];
-	int fd;
-
-	snprintf(folder, sizeof(folder), "%s", sun->sun_path);
-	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return (uverr(err, errno, "%s: its folder: %s", sun->sun_path, strerror(errno)));
-	for (int i = 0; i < 100 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++)
-		nanosleep(&pause, NULL);
-	return (fd);
-}
-
-static int
-listener_open(const struct sockaddr_un *sun, struct uverr *err)
-{
-	mode_t mask;
-	int error;
-
-	error = stale_remove(sun, err);
-	if (error != 0)
-		return (error);
-	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (listener < 0)
-		return (uverr(err, errno, "socket: %s", strerror(errno)));
-	mask = umask(0177);
-	error = bind(listener, (const struct sockaddr *)sun, sizeof(*sun)) == 0 ? 0 : errno;
-	umask(mask);
-	if (error == 0 && listen(listener, CONTROL_CLIENTS) != 0)
-		error = errno;
-	if (error != 0) {
-		close(listener);
-		listener = -1;
-		return (uverr(err, error, "%s: %s", sun->sun_path, strerror(error)));
-	}
-	return (0);
-}
-
 int
 control_open(const struct sockaddr_un *sun, struct uverr *err)
 {
-	int error, lock;
+	int error;
 
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		clients[i].fd = -1;
-	lock = folder_lock(sun, err);
-	if (lock < 0)
-		return (lock);
-	error = listener_open(sun, err);
-	close(lock);
-	if (error != 0)
-		return (error);
-	spare_open();
-	listener_sun = *sun;
-	if (lstat(sun->sun_path, &listener_stat) != 0)
-		memset(&listener_stat, 0, sizeof(listener_stat));
-	return (0);
+	error = unixsock_listen(&listener, sun, CONTROL_CLIENTS,
+	    "a running vnet answers there (see `vnet ls`; --socket names another control socket)", err);
+	if (error == 0)
+		spare_open();
+	return (error);
 }
 
 void
 control_close(void)
 {
-	struct stat st;
-
-	if (listener < 0)
+	if (listener.fd < 0)
 		return;
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		if (clients[i].fd >= 0)
 			client_drop(&clients[i]);
-	/* Only our own: another may have taken the name meanwhile. */
-	if (lstat(listener_sun.sun_path, &st) == 0 && st.st_ino == listener_stat.st_ino &&
-	    st.st_dev == listener_stat.st_dev)
-		unlink(listener_sun.sun_path);
-	close(listener);
-	listener = -1;
+	unixsock_close(&listener);
 	spare_close();
 }

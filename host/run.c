@@ -233,6 +233,7 @@ run_up(struct run *run, struct uverr *err)
 		goto fail_workers;
 	if ((error = control_open(&run->sun, err)) != 0)
 		goto fail_captures;
+	wgsock_init(run->cfg.uapi_folder != NULL ? run->cfg.uapi_folder : WGSOCK_FOLDER);
 	if ((error = stacks_create(&run->cfg, err)) != 0)
 		goto fail_control;
 	if ((error = workers_start(err)) != 0)

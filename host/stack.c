@@ -83,6 +83,8 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 		*line = cv->line;
 		error = wg_create(st, cv->wireguard, err);
 	}
+	if (error == 0 && cv->uapi[0] != '\0')
+		error = wgsock_create(st, cv->uapi, err);
 	inet->ip_setforwarding(cv->forwarding);
 	for (i = 0; i < cv->nroutes && error == 0; i++) {
 		*line = cv->routes[i].line;
@@ -159,6 +161,7 @@ stack_destroy(struct stack *st)
 		udpport_destroy(LIST_FIRST(&st->st_udpports));
 	while (!LIST_EMPTY(&st->st_relays))
 		relay_destroy(LIST_FIRST(&st->st_relays));
+	wgsock_destroy(st);
 	wg_destroy(st);
 	while (!LIST_EMPTY(&st->st_ends))
 		end_destroy(LIST_FIRST(&st->st_ends));

@@ -19,6 +19,7 @@ struct link;
 struct relay;
 struct capture;
 struct wgport;
+struct wgsock;
 
 /* An interface of a stack, which is an end of a link. */
 struct end {
@@ -52,6 +53,7 @@ struct stack {
 	struct vnet *st_vnet;
 	struct worker *st_worker;
 	struct wgport *st_wg;		/* its WireGuard (wg.c), or NULL */
+	struct wgsock *st_wgsock;	/* where wg(8) configures that (wgsock.c), or NULL */
 	struct end_list st_ends;
 	struct forward_list st_forwards;
 	struct publish_list st_publishes;

@@ -47,8 +47,8 @@ int server_open(const struct options *opt, int seconds, struct uverr *err);
 json *request_new(const char *cmd);
 
 /*
- * Ask the running one; the request is taken over.  0, with the answer and, unless `text` is NULL, as it came (free(3)); or
- * not, and then it was said why.
+ * Ask the running one; the request is taken over.  0, with the answer and, unless `text` is NULL, as it came (free(3));
+ * or not, and then it was said why.
  */
 int client_ask(const struct options *opt, json *request, json **answer, char **text);
 

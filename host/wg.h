@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A stack's WireGuard: a wg-quick file made into a device (wgquick.c) on a UDP socket of the host (wg.c). */
+/* A stack's WireGuard: a wg-quick file made into a device on a UDP socket of the host. */
 #ifndef HOST_WG_H
 #define HOST_WG_H
 
@@ -15,12 +15,23 @@ int wg_create(struct stack *st, const char *file, struct uverr *err);
 void wg_destroy(struct stack *st);
 
 /*
- * One request of the configuration protocol (if_wg.h) on the stack's tunnel; with all workers stopped.  *reply is malloc(3)ed;
- * NULL, with err, where there is no tunnel or no memory.
+ * One request of the configuration protocol (if_wg.h) on the stack's tunnel, by its worker or with all workers stopped.
+ * *reply is malloc(3)ed; NULL, with err, where there is no tunnel or no memory.
  */
 int wg_request(struct stack *st, const char *request, size_t len, char **reply, struct uverr *err);
 
 /* Free what the workers' ports shared; after the last wg_destroy(). */
 void wg_fini(void);
+
+/* ---- The sockets of wg(8) (wgsock.c) ---- */
+
+#define WGSOCK_FOLDER "/var/run/wireguard"	/* where wg(8) looks for them */
+
+/* Make them in that folder from now on; the text stays the caller's. */
+void wgsock_init(const char *folder);
+
+/* Have wg(8) show and set the stack's tunnel as interface `name`, at FOLDER/NAME.sock. */
+int wgsock_create(struct stack *st, const char *name, struct uverr *err);
+void wgsock_destroy(struct stack *st);
 
 #endif

@@ -5,8 +5,8 @@
  * Keys are those of the two tools, in any case of letters and any order: in the protocol a device's keys come before
  * its peers and a peer's public key before its others, so both are gathered first.
  *
- * What has no meaning in a stack is not silently dropped.  A line that would run a program is refused, since a stack is no
- * place for a shell, or passed over with a notice where the configuration says so; DNS is passed over with a
+ * What has no meaning in a stack is not silently dropped.  A line that would run a program is refused, since a stack
+ * is no place for a shell, or passed over with a notice where the configuration says so; DNS is passed over with a
  * notice, for nothing in a stack looks names up; Table is `auto` or `off`, for a stack has one table.
  */
 #include <errno.h>

@@ -31,16 +31,16 @@ struct wgquick {
 };
 
 /*
- * Read a text.  Pure.  -EINVAL, with file, line and key (never with a value: it may be a secret), or -ENOMEM.  wgquick_free()
- * is due after success, and wipes.
+ * Read a text.  Pure.  -EINVAL, with file, line and key (never with a value: it may be a secret), or -ENOMEM.
+ * wgquick_free() is due after success, and wipes.
  */
 int wgquick_parse(const char *file, const char *text, size_t len, enum wgquick_use use, unsigned flags,
     struct wgquick *q, struct uverr *err);
 void wgquick_free(struct wgquick *q);
 
 /*
- * Replace the names in a text's endpoints by addresses.  *text is malloc(3)ed and may become another.  Errors name file and
- * line.
+ * Replace the names in a text's endpoints by addresses.  *text is malloc(3)ed and may become another.  Errors name file
+ * and line.
  */
 int wgquick_resolve(const char *file, char **text, size_t *len, struct uverr *err);
 

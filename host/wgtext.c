@@ -2,9 +2,7 @@
 /*
  * WireGuard's values as texts (wgtext.h).
  *
- * Keys pass through here on their way between files, the command line and if_wg, always as texts: hexadecimal and base64
- * are read and written without a table that is indexed by a secret's bits only where that is easy, since whoever
- * runs these commands has the keys in a file anyway.
+ * Keys pass through here on their way between files, the command line and if_wg, always as texts.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -44,8 +44,9 @@ class Pair:
                 f"Endpoint = 127.0.0.1:{self.ports[1 - side]}\nPublicKey = {self.publics[1 - side]}\n")
 
     def write(self, side, more):
-        return self.program.write(f"{self.name}{side}.conf", "# peers may come first\n" + self.peer(side) +
-                                  self.interface(side) + f"Address = 10.9.0.{side + 1}/24, fd09::{side + 1}/64\n" + more)
+        text = f"Address = 10.9.0.{side + 1}/24, fd09::{side + 1}/64\n" + more
+        text = "# peers may come first\n" + self.peer(side) + self.interface(side) + text
+        return self.program.write(f"{self.name}{side}.conf", text)
 
     def config(self):
         return f"""

@@ -46,6 +46,7 @@ struct wgport {
 	struct wg_port *port;
 	struct ifnet *ifp;
 	int fd, family;
+	uint32_t mark;
 };
 
 #define PORT_OF(w) ((struct wgport *)((char *)(w) - offsetof(struct wgport, watch)))
@@ -229,7 +230,11 @@ port_listen(void *arg, uint16_t *port)
 	fd = socket_open(port, &family);
 	if (fd < 0)
 		return (fd);
-	error = worker_watch(wp->batch->worker, fd, EPOLLIN, &wp->watch);
+	error = 0;
+	if (wp->mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &wp->mark, sizeof(wp->mark)) != 0)
+		error = -errno;
+	if (error == 0)
+		error = worker_watch(wp->batch->worker, fd, EPOLLIN, &wp->watch);
 	if (error != 0) {
 		close(fd);
 		return (error);
@@ -246,9 +251,12 @@ port_listen(void *arg, uint16_t *port)
 static int
 port_mark(void *arg, uint32_t mark)
 {
-	const struct wgport *wp = arg;
+	struct wgport *wp = arg;
 
-	return (setsockopt(wp->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) == 0 ? 0 : -errno);
+	if (setsockopt(wp->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0)
+		return (-errno);
+	wp->mark = mark;
+	return (0);
 }
 
 static const struct wg_port_ops port_ops = {

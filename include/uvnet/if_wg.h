@@ -103,8 +103,9 @@ struct wg_kpi {
 	 * The cross-platform configuration protocol (https://www.wireguard.com/xplatform/), one request on one device:
 	 * "get=1\n\n" or "set=1\n...\n\n".  *reply is malloc(3)ed for the caller and ends with "errno=N\n\n".
 	 * Returns 0, -ENOMEM, or, after a set, the negative of its errno; `why` then says which line and what of it.
-	 * A key that the line has wrong changes nothing before it: requests are checked whole before anything is done.
-	 * The device's stack is current.
+	 * A set is done whole or not at all: a wrong line, a port or a mark that the host refuses and memory that is not
+	 * there all leave everything as it was.  (So what a set adds has its memory before what it removes is given
+	 * back.)  -EBUSY: devices that share a port share its key and its number.  The device's stack is current.
 	 */
 	int (*uapi)(struct ifnet *ifp, const char *request, size_t len, char **reply, struct uverr *why);
 

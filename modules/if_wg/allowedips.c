@@ -73,13 +73,41 @@ unchain(struct allowed_node *n)
 	n->peer = NULL;
 }
 
-static struct allowed_node *
-node_alloc(int af, const uint8_t *addr, unsigned cidr)
+/* An insertion makes a node, and a fork to hang it on at the most. */
+int
+wg_allowed_reserve(struct wg_allowed_spare *spare, unsigned insertions)
 {
-	struct allowed_node *n = vnet_calloc(1, sizeof(*n));
+	struct allowed_node *n;
 
-	if (n == NULL)
-		return (NULL);
+	for (unsigned i = 0; i < 2 * insertions; i++) {
+		n = vnet_calloc(1, sizeof(*n));
+		if (n == NULL)
+			return (-ENOMEM);
+		n->next = spare->first;
+		spare->first = n;
+	}
+	return (0);
+}
+
+void
+wg_allowed_unreserve(struct wg_allowed_spare *spare)
+{
+	struct allowed_node *n;
+
+	while ((n = spare->first) != NULL) {
+		spare->first = n->next;
+		vnet_free(n);
+	}
+}
+
+static struct allowed_node *
+node_make(struct wg_allowed_spare *spare, int af, const uint8_t *addr, unsigned cidr)
+{
+	struct allowed_node *n = spare->first;
+
+	assert(n != NULL);
+	spare->first = n->next;
+	n->next = NULL;
 	n->af = (uint8_t)af;
 	n->cidr = (uint8_t)cidr;
 	memcpy(n->addr, addr, (cidr + 7) / 8);
@@ -103,8 +131,9 @@ descend(struct allowed_node **at, const uint8_t *addr, unsigned cidr)
 	return (at);
 }
 
-int
-wg_allowed_insert(struct wg_allowedips *t, int af, const void *address, unsigned cidr, struct wg_peer *peer)
+void
+wg_allowed_insert(struct wg_allowedips *t, int af, const void *address, unsigned cidr, struct wg_peer *peer,
+    struct wg_allowed_spare *spare)
 {
 	struct allowed_node **at, *n, *fork;
 	const uint8_t *addr = address;
@@ -116,28 +145,21 @@ wg_allowed_insert(struct wg_allowedips *t, int af, const void *address, unsigned
 		if ((*at)->peer != NULL)
 			unchain(*at);
 		chain(*at, peer);
-		return (0);
+		return;
 	}
-	n = node_alloc(af, addr, cidr);
-	if (n == NULL)
-		return (-ENOMEM);
+	n = node_make(spare, af, addr, cidr);
 	if (*at == NULL) {
 		*at = n;
 	} else if (same == cidr) {
 		n->child[bit_of((*at)->addr, cidr)] = *at;
 		*at = n;
 	} else {
-		fork = node_alloc(af, addr, same);
-		if (fork == NULL) {
-			vnet_free(n);
-			return (-ENOMEM);
-		}
+		fork = node_make(spare, af, addr, same);
 		fork->child[bit_of(addr, same)] = n;
 		fork->child[bit_of((*at)->addr, same)] = *at;
 		*at = fork;
 	}
 	chain(n, peer);
-	return (0);
 }
 
 /* A node that lost its peer stays as a fork, or goes; its parent, left a fork of one, goes as well. */

@@ -12,37 +12,42 @@
 
 DPCPU_DEFINE_STATIC(unsigned, wg_staged);	/* packets, of all peers of the worker */
 
-int
-wg_peer_create(struct wg_softc *sc, const uint8_t public[WG_KEY_SIZE], struct wg_peer **peerp)
+struct wg_peer *
+wg_peer_alloc(struct wg_softc *sc)
 {
-	struct wg_port *port = sc->sc_port;
 	struct wg_peer *peer = vnet_calloc(1, sizeof(*peer));
-	int error = -ENOMEM;
 
 	if (peer == NULL)
-		return (-ENOMEM);
+		return (NULL);
+	peer->p_secret = wg_secret_alloc(sc->sc_port->po_cpu);
+	if (peer->p_secret == NULL) {
+		vnet_free(peer);
+		return (NULL);
+	}
+	return (peer);
+}
+
+void
+wg_peer_free(struct wg_peer *peer, struct wg_softc *sc)
+{
+	wg_secret_free(sc->sc_port->po_cpu, peer->p_secret);
+	vnet_free(peer);
+}
+
+void
+wg_peer_insert(struct wg_peer *peer, struct wg_softc *sc, const uint8_t public[WG_KEY_SIZE])
+{
+	struct wg_port *port = sc->sc_port;
+
 	peer->p_sc = sc;
 	memcpy(peer->p_public, public, WG_KEY_SIZE);
 	peer->p_staged_tail = &peer->p_staged;
 	peer->p_initiation_sent = callout_now() - REKEY_TIMEOUT;
-	peer->p_secret = wg_secret_alloc(port->po_cpu);
-	if (peer->p_secret == NULL)
-		goto fail;
-	error = wg_port_peer_insert(port, peer);
-	if (error != 0)
-		goto fail_secret;
 	wg_noise_port(port->po_crypto, public, peer->p_mac1_key, peer->p_cookie_key);
 	wg_timers_init(peer);
+	wg_port_peer_insert(port, peer);
 	TAILQ_INSERT_TAIL(&sc->sc_peers, peer, p_le);
 	sc->sc_npeers++;
-	*peerp = peer;
-	return (0);
-
-fail_secret:
-	wg_secret_free(port->po_cpu, peer->p_secret);
-fail:
-	vnet_free(peer);
-	return (error);
 }
 
 void

@@ -70,22 +70,16 @@ wg_port_setlisten(struct wg_port *po, uint16_t listen)
 	po->po_listen = listen;
 }
 
-int
-wg_port_setkey(struct wg_port *po, const uint8_t private[WG_KEY_SIZE])
+void
+wg_port_setkey(struct wg_port *po, const uint8_t private[WG_KEY_SIZE], const uint8_t public[WG_KEY_SIZE])
 {
 	static const uint8_t zero[WG_KEY_SIZE];
-	uint8_t public[WG_KEY_SIZE] = { 0 };
 	struct wg_peer *peer;
 	unsigned i;
 
-	if (wg_equal(private, zero, WG_KEY_SIZE) ? !po->po_has_key :
-	    po->po_has_key && wg_equal(private, po->po_secret->key, WG_KEY_SIZE))
-		return (0);
-	if (po->po_ndevices > 1)
-		return (-EBUSY);
+	if (wg_equal(private, po->po_secret->key, WG_KEY_SIZE))	/* zero while there is none */
+		return;
 	po->po_has_key = !wg_equal(private, zero, WG_KEY_SIZE);
-	if (po->po_has_key && wg_public(public, private) != 0)
-		return (-EINVAL);
 	memcpy(po->po_secret->key, private, WG_KEY_SIZE);
 	memcpy(po->po_public, public, WG_KEY_SIZE);
 	wg_noise_port(po->po_crypto, public, po->po_mac1_key, po->po_cookie_key);
@@ -93,7 +87,6 @@ wg_port_setkey(struct wg_port *po, const uint8_t private[WG_KEY_SIZE])
 	for (i = 0; i < po->po_peers_size; i++)
 		LIST_FOREACH(peer, &po->po_peers[i], p_hash)
 			wg_peer_rekey(peer);
-	return (0);
 }
 
 /* ---- Indices ---- */
@@ -209,16 +202,14 @@ wg_port_peer_find(struct wg_port *po, const uint8_t public[WG_KEY_SIZE])
 	return (p);
 }
 
-int
+void
 wg_port_peer_insert(struct wg_port *po, struct wg_peer *peer)
 {
-	if (wg_port_peer_find(po, peer->p_public) != NULL)
-		return (-EEXIST);
+	assert(wg_port_peer_find(po, peer->p_public) == NULL);
 	if (po->po_npeers >= po->po_peers_size)
 		peers_grow(po);
 	LIST_INSERT_HEAD(&po->po_peers[key_slot(po, peer->p_public, po->po_peers_size)], peer, p_hash);
 	po->po_npeers++;
-	return (0);
 }
 
 void

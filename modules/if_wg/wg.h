@@ -7,8 +7,9 @@
  *	noise.c		the handshake				session.c	its keys, three at a time
  *	cookie.c	MAC1, MAC2, floods			replay.c	which counters were seen
  *	send.c		out					receive.c	in
- *	timers.c	when to do what				uapi.c		configuration
- *	crypto.c	libcrypto				secret.c	the memory of long-term keys
+ *	timers.c	when to do what				uapi.c		configuration: saying
+ *	crypto.c	libcrypto				set.c		and doing
+ *	secret.c	the memory of long-term keys
  *
  * Section numbers are the paper's.
  */
@@ -184,8 +185,15 @@ struct wg_allowedips {
 struct wg_allowed_list {
 	struct allowed_node *first, **tail;	/* tail: where the next one goes, unless `first` is NULL */
 };
-/* A prefix is a peer's, and of nobody else from then on.  cidr within the family.  -ENOMEM. */
-int wg_allowed_insert(struct wg_allowedips *t, int af, const void *addr, unsigned cidr, struct wg_peer *peer);
+/* Memory for so many insertions, taken beforehand; -ENOMEM, and then some of it is there.  Zero-filled it is none. */
+struct wg_allowed_spare {
+	struct allowed_node *first;
+};
+int wg_allowed_reserve(struct wg_allowed_spare *spare, unsigned insertions);
+void wg_allowed_unreserve(struct wg_allowed_spare *spare);
+/* A prefix is a peer's, and of nobody else from then on.  cidr within the family.  From memory for an insertion. */
+void wg_allowed_insert(struct wg_allowedips *t, int af, const void *addr, unsigned cidr, struct wg_peer *peer,
+    struct wg_allowed_spare *spare);
 /* Take a prefix from the peer, if it is his. */
 void wg_allowed_remove(struct wg_allowedips *t, int af, const void *addr, unsigned cidr, struct wg_peer *peer);
 void wg_allowed_remove_peer(struct wg_allowedips *t, struct wg_peer *peer);
@@ -248,8 +256,8 @@ struct wg_port {
 int wg_port_create(unsigned cpu, const struct wg_port_ops *ops, void *arg, struct wg_port **port);
 void wg_port_destroy(struct wg_port *port);
 void wg_port_setlisten(struct wg_port *port, uint16_t listen);
-/* Zero: none.  -EBUSY: devices that share a port share its key. */
-int wg_port_setkey(struct wg_port *port, const uint8_t private[WG_KEY_SIZE]);
+/* With its public half (wg_public()); both zero: none. */
+void wg_port_setkey(struct wg_port *port, const uint8_t private[WG_KEY_SIZE], const uint8_t public[WG_KEY_SIZE]);
 
 /* An index is there until it is removed; a fresh random one replaces the one it had. */
 void wg_index_insert(struct wg_port *port, struct wg_index *x, enum wg_index_kind kind, struct wg_peer *peer);
@@ -258,7 +266,7 @@ struct wg_index *wg_index_find(struct wg_port *port, uint32_t index);
 /* The handshake's index stands for its session from now on. */
 void wg_index_move(struct wg_port *port, struct wg_index *from, struct wg_index *to);
 
-int wg_port_peer_insert(struct wg_port *port, struct wg_peer *peer);	/* -EEXIST: a key is one peer of a port */
+void wg_port_peer_insert(struct wg_port *port, struct wg_peer *peer);	/* its key is no other peer's of the port */
 void wg_port_peer_remove(struct wg_port *port, struct wg_peer *peer);
 struct wg_peer *wg_port_peer_find(struct wg_port *port, const uint8_t public[WG_KEY_SIZE]);
 
@@ -346,7 +354,10 @@ struct wg_softc {
 	struct wg_stats sc_stats;
 };
 
-int wg_peer_create(struct wg_softc *sc, const uint8_t public[WG_KEY_SIZE], struct wg_peer **peer);
+/* Memory for a peer of the device, or NULL; given back unused; made the peer of a key that has none on the port. */
+struct wg_peer *wg_peer_alloc(struct wg_softc *sc);
+void wg_peer_free(struct wg_peer *peer, struct wg_softc *sc);
+void wg_peer_insert(struct wg_peer *peer, struct wg_softc *sc, const uint8_t public[WG_KEY_SIZE]);
 void wg_peer_destroy(struct wg_peer *peer);
 struct wg_peer *wg_peer_find(struct wg_softc *sc, const uint8_t public[WG_KEY_SIZE]);
 /* The port's key, or the peer's pre-shared one, is another: what was agreed with the old one ends. */
@@ -418,7 +429,10 @@ void wg_send_initiation(struct wg_peer *peer, int64_t now, bool retry);
 void wg_send_response(struct wg_peer *peer, int64_t now);
 void wg_input(struct wg_port *port, void *data, size_t len, size_t segment, const struct wg_endpoint *from);
 
-/* ---- uapi.c ---- */
+/* ---- set.c, uapi.c ---- */
+
+/* The lines behind "set=1\n".  All is done, or nothing and `why` says which line and what of it. */
+int wg_set(struct wg_softc *sc, const char *text, size_t len, struct uverr *why);
 
 int wg_uapi(struct ifnet *ifp, const char *request, size_t len, char **reply, struct uverr *why);
 

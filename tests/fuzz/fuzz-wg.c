@@ -107,16 +107,20 @@ inside(unsigned side, const uint8_t *data, size_t len)
 static void
 introduce(unsigned side)
 {
+	struct wg_allowed_spare spare = { 0 };
 	struct wg_peer *peer;
 	struct wg_endpoint to = { .remote.sin = { .sin_family = AF_INET, .sin_port = htons(1000),
 	    .sin_addr.s_addr = htonl(0xc0000200 + !side) } };
 	static const uint8_t any[16];
 
 	CURVNET_SET(&world[side].vnet);
-	if (wg_peer_create(&world[side].sc, world[!side].public, &peer) != 0 ||
-	    wg_allowed_insert(&world[side].sc.sc_allowed, AF_INET, any, 0, peer) != 0 ||
-	    wg_allowed_insert(&world[side].sc.sc_allowed, AF_INET6, any, 1, peer) != 0)
+	peer = wg_peer_alloc(&world[side].sc);
+	if (peer == NULL || wg_allowed_reserve(&spare, 2) != 0)
 		abort();
+	wg_peer_insert(peer, &world[side].sc, world[!side].public);
+	wg_allowed_insert(&world[side].sc.sc_allowed, AF_INET, any, 0, peer, &spare);
+	wg_allowed_insert(&world[side].sc.sc_allowed, AF_INET6, any, 1, peer, &spare);
+	wg_allowed_unreserve(&spare);
 	wg_peer_setendpoint(peer, &to);
 	CURVNET_RESTORE();
 }

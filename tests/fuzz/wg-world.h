@@ -179,9 +179,9 @@ world_make(unsigned i, const struct wg_port_ops *ops)
 	s->sc.sc_mtu = WG_MTU_DEFAULT;
 	TAILQ_INIT(&s->sc.sc_peers);
 	s->port->po_ndevices++;
-	if (wg_port_setkey(s->port, private) != 0)
+	if (wg_public(s->public, private) != 0)
 		abort();
-	memcpy(s->public, s->port->po_public, sizeof(s->public));
+	wg_port_setkey(s->port, private, s->public);
 }
 
 static void

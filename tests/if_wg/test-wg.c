@@ -280,6 +280,71 @@ a_wrong_line_changes_nothing(void **state)
 	transfer(red, MB);
 }
 
+static int
+heap_limit(struct vnet *v, size_t limit)
+{
+	int error;
+
+	CURVNET_SET(v);
+	error = vnet_heap_setlimit(limit);
+	CURVNET_RESTORE();
+	return (error);
+}
+
+/* What no look at the lines shows: the host refuses, or there is no memory.  Then nothing was done, not by halves. */
+static void
+a_set_is_done_whole_or_not_at_all(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+	} refused[] = {
+		{ "set=1\nprivate_key=5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb\nlisten_port=1\nfwmark=13\n"
+		    "replace_peers=true\n\n", -EPERM },
+		{ "set=1\nreplace_peers=true\nlisten_port=13\nfwmark=5\n\n", -EADDRINUSE },
+		{ "set=1\nfwmark=5\nlisten_port=1\npublic_key="
+		    "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f\nremove=true\npublic_key=1\n\n", -EINVAL },
+	};
+	char *before, *after, *many;
+	size_t len, limit;
+	FILE *f;
+
+	(void)state;
+	transfer(red, MB);
+	assert_int_equal(node_uapi(&red[0], "set=1\nlisten_port=1\nfwmark=7\n\n", NULL), 0);
+	assert_int_equal(node_uapi(&red[0], "get=1\n\n", &before), 0);
+	assert_non_null(strstr(before, "listen_port=1000\nfwmark=7\n"));
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_int_equal(node_uapi(&red[0], refused[i].text, NULL), refused[i].error);
+		assert_int_equal(red[0].mark, 7);
+		assert_int_equal(node_uapi(&red[0], "get=1\n\n", &after), 0);
+		assert_string_equal(before, after);
+		free(after);
+	}
+	/* A thousand peers, in a heap that has hardly more than it uses. */
+	f = open_memstream(&many, &len);
+	assert_non_null(f);
+	fprintf(f, "set=1\nreplace_peers=true\n");
+	for (int i = 0; i < 1000; i++)
+		fprintf(f, "public_key=%064x\nallowed_ip=10.%d.%d.0/24\n", i + 2, i / 256, i % 256);
+	fprintf(f, "\n");
+	assert_int_equal(fclose(f), 0);
+	for (limit = 64 << 10; heap_limit(red[0].v, limit) != 0; limit += 64 << 10)
+		assert_in_range(limit, 0, 16 << 20);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(node_uapi(&red[0], many, NULL), -ENOMEM);
+		assert_int_equal(node_uapi(&red[0], "get=1\n\n", &after), 0);
+		assert_string_equal(before, after);
+		free(after);
+	}
+	transfer(red, MB);
+	assert_int_equal(handshakes(&red[0]), 1);
+	assert_int_equal(heap_limit(red[0].v, limit + (4 << 20)), 0);
+	assert_int_equal(node_uapi(&red[0], many, NULL), 0);
+	free(many);
+	free(before);
+}
+
 static void
 the_module_goes_and_comes_with_its_tunnels(void **state)
 {
@@ -339,6 +404,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_preshared_key_must_be_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(setting_the_same_again_disturbs_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wrong_line_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_set_is_done_whole_or_not_at_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_module_goes_and_comes_with_its_tunnels, setup, teardown),
 		cmocka_unit_test_setup_teardown(roaming_follows_the_peer, setup, teardown),
 	};

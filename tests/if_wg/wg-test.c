@@ -79,12 +79,26 @@ wire_listen(void *arg, uint16_t *port)
 {
 	struct node *n = arg;
 
+	if (*port == 13)
+		return (-EADDRINUSE);
 	*port = (uint16_t)(1000 + n->number);
 	return (0);
 }
 
+/* Nor is everybody allowed to mark. */
+static int
+wire_mark(void *arg, uint32_t mark)
+{
+	struct node *n = arg;
+
+	if (mark == 13)
+		return (-EPERM);
+	n->mark = mark;
+	return (0);
+}
+
 static const struct wg_port_ops wire_ops = {
-	.reserve = wire_reserve, .commit = wire_commit, .listen = wire_listen
+	.reserve = wire_reserve, .commit = wire_commit, .listen = wire_listen, .mark = wire_mark
 };
 
 void

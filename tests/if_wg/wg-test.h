@@ -26,6 +26,7 @@ struct node {
 	struct ifnet *ifp;
 	struct wg_port *port;
 	unsigned number;		/* of the port, and the last part of its outer address */
+	uint32_t mark;			/* what it was marked with */
 };
 
 extern const struct wg_kpi *wg;

@@ -27,8 +27,8 @@ check(int error, const struct uverr *err)
 	exit(1);
 }
 
-static linker_file_t
-load(const char *name)
+linker_file_t
+bench_load(const char *name)
 {
 	char self[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -56,8 +56,8 @@ bench_inet_start(unsigned ncpus, unsigned max, size_t heap)
 		cpus[i] = i;
 	check(netisr_init(cpus, ncpus, 0, &err), &err);
 	check(kld_init(program_invocation_short_name, &err), &err);
-	inet = kld_lookup(load("inet"), "inet_kpi");
-	load("if_epair");
+	inet = kld_lookup(bench_load("inet"), "inet_kpi");
+	bench_load("if_epair");
 	if (inet == NULL || inet->version != INET_KPI_VERSION || inet->size != sizeof(*inet)) {
 		fprintf(stderr, "%s: inet.ko is not of this build\n", program_invocation_short_name);
 		exit(1);

@@ -7,6 +7,7 @@
 #define BENCH_INET_H
 
 #include <uvnet/if_epair.h>
+#include <uvnet/module.h>
 #include <uvnet/net.h>
 #include <uvnet/netisr.h>
 #include <uvnet/vnet.h>
@@ -15,6 +16,9 @@ extern const struct inet_kpi *inet;
 
 /* Start with queues for CPUs 0 to ncpus-1 and room for `max` stacks whose heaps have `heap` bytes (0: the default). */
 void bench_inet_start(unsigned ncpus, unsigned max, size_t heap);
+
+/* Load a module of this build by its name, "if_wg". */
+linker_file_t bench_load(const char *name);
 
 /* A stack with one interface, "ep0", as the peer of another's (NULL: of nobody yet), and an address. */
 struct bench_end {

@@ -354,6 +354,9 @@ final_link(struct linking *l, const char *object, const struct strlist *plain)
 	char *lib = NULL;
 	bool ok;
 
+	/* symbols.c: what is defined inside is addressed directly. */
+	if (l->opt.shared)
+		strlist_add(&args, "-Wl,-Bsymbolic");
 	strlist_add(&args, object);
 	for (size_t i = 0; i < plain->n; i++)
 		strlist_add(&args, plain->v[i]);

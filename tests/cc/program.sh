@@ -42,7 +42,7 @@ plain_objects() {
 }
 
 shared() {
-	echo 'static int calls; int *p = &calls; int step(void) { return ++*p; }' >lib.c
+	echo 'int calls; int *p = &calls; const char version[] = "1"; int step(void) { return *version == 49 ? ++*p : 0; }' >lib.c
 	cat >host.c <<'C'
 #include <uvnet/vinst.h>
 int step(void);
@@ -56,7 +56,10 @@ int main(void) {
 		vinst_destroy(before) == -1);
 }
 C
-	"$vnetcc" -O2 -shared -fPIC -o liblib.so lib.c && cc -I"$src/../../include" -o host host.c -L. -llib -Wl,-rpath,. && ./host
+	for level in -O0 -O2; do
+		"$vnetcc" "$level" -shared -fPIC -o liblib.so lib.c &&
+			cc -I"$src/../../include" -o host host.c -L. -llib -Wl,-rpath,. && ./host || return 1
+	done
 }
 
 instances() {

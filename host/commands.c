@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uvnet/module.h>
+#include <uvnet/vset.h>
 #include "config.h"
 #include "control.h"
 #include "ping.h"
@@ -135,7 +136,8 @@ kldstat_run(void)
 {
 	linker_file_t file;
 	struct kld_info info;
-	json *j = answer(0, NULL), *files = json_list(), *f;
+	json *j = answer(0, NULL), *files = json_list(), *spaces = json_list(), *f;
+	struct vset_spaceinfo space;
 
 	for (file = kld_next(NULL); file != NULL; file = kld_next(file)) {
 		kld_getinfo(file, &info);
@@ -151,6 +153,17 @@ kldstat_run(void)
 		json_append(files, f);
 	}
 	json_put(j, "files", files);
+	for (int k = 0; k < VSET_NSPACE; k++) {
+		vset_space_stat(k, &space);
+		f = json_object();
+		json_str(f, "name", space.name);
+		json_int(f, "size", (int64_t)space.size);
+		json_int(f, "used", (int64_t)(space.size - space.avail));
+		json_int(f, "free", (int64_t)space.avail);
+		json_int(f, "largest", (int64_t)space.largest);
+		json_append(spaces, f);
+	}
+	json_put(j, "spaces", spaces);
 	return (j);
 }
 

@@ -103,6 +103,26 @@ table_ls(const json *answer)
 	table_print(&t);
 }
 
+/* Where modules' parts go. */
+static void
+table_spaces(const json *answer)
+{
+	struct table t = { .format = "lrrrr" };
+	const json *s;
+	unsigned i = 0;
+
+	for (const char *const *h = (const char *const[]){ "Space", "Size", "Used", "Free", "Largest", NULL }; *h != NULL; h++)
+		cell(&t, "%s", *h);
+	while ((s = json_each(answer, "spaces", &i)) != NULL) {
+		cell(&t, "%s", json_getstr(s, "name"));
+		cell(&t, "%" PRIx64, (uint64_t)json_getint(s, "size"));
+		cell(&t, "%" PRIx64, (uint64_t)json_getint(s, "used"));
+		cell(&t, "%" PRIx64, (uint64_t)json_getint(s, "free"));
+		cell(&t, "%" PRIx64, (uint64_t)json_getint(s, "largest"));
+	}
+	table_print(&t);
+}
+
 void
 table_kldstat(const json *answer)
 {
@@ -123,6 +143,8 @@ table_kldstat(const json *answer)
 		cell(&t, "%s", json_getstr(f, "name"));
 	}
 	table_print(&t);
+	printf("\n");
+	table_spaces(answer);
 }
 
 void

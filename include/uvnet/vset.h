@@ -58,8 +58,19 @@ int vset_window_init(struct uverr *err);
 int vset_space_alloc(enum vset_space space, size_t size, size_t align, uintptr_t *addr, struct uverr *err);
 void vset_space_free(enum vset_space space, uintptr_t addr, size_t size);
 
-/* How much of a space there is, and how much of it is free. */
-void vset_space_stat(enum vset_space space, size_t *total, size_t *avail);
+/*
+ * How much of a space there is, how much of it is free, and the largest run of that: bytes.  What is free lies in at most
+ * pieces + 1 holes, so the largest is no less than avail / (pieces + 1).  And the space is first fit: as long as the
+ * pieces in use are together at most size / log2(n), one more of n units always fits, whatever came and went before
+ * (J. M. Robson, "Worst case fragmentation of first fit and best fit storage allocation strategies", The Computer
+ * Journal 20(3), 1977); units are pages in module space, lines in the others.
+ */
+struct vset_spaceinfo {
+	const char *name;
+	size_t size, avail, largest;
+	size_t pieces;		/* handed out */
+};
+void vset_space_stat(enum vset_space space, struct vset_spaceinfo *info);
 
 /* Whether an address lies in the window; in the null slot (then *addr becomes the template's address). */
 int vset_in_window(uintptr_t addr);

@@ -182,11 +182,13 @@ vset_space_free(enum vset_space space, uintptr_t addr, size_t size)
 }
 
 void
-vset_space_stat(enum vset_space space, size_t *total, size_t *avail)
+vset_space_stat(enum vset_space space, struct vset_spaceinfo *info)
 {
+	const struct space *sp = &spaces[space];
+
 	pthread_mutex_lock(&window_lock);
-	*total = spaces[space].end - spaces[space].start;
-	*avail = space_avail(&spaces[space], NULL);
+	*info = (struct vset_spaceinfo){ .name = space_names[space], .size = sp->end - sp->start, .pieces = sp->npieces };
+	info->avail = space_avail(sp, &info->largest);
 	pthread_mutex_unlock(&window_lock);
 }
 

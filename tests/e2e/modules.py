@@ -99,10 +99,14 @@ static void down(const void *a)
 VNET_SYSUNINIT(good_down, SI_SUB_PSEUDO, SI_ORDER_ANY, down, NULL);
 """)
     with Vnet(program, pair("red", port, server.port)) as vnet:
+        free = next(s for s in vnet.json("kldstat")["spaces"] if s["name"] == "module space")["free"]
         for _ in range(3):
             code, _, err = vnet.call("kldload", path)
             assert code == 0, err
-            assert "good.ko" in [f["name"] for f in vnet.json("kldstat")["files"]]
+            stat = vnet.json("kldstat")
+            assert "good.ko" in [f["name"] for f in stat["files"]]
+            space = next(s for s in stat["spaces"] if s["name"] == "module space")
+            assert 0 < space["largest"] <= space["free"] == space["size"] - space["used"] < free, (space, free)
             assert vnet.call("kldload", path)[0] == 1, "loaded twice"
             assert fetch_sum(port) == server.sum
             code, _, err = vnet.call("kldunload", "good")

@@ -124,11 +124,14 @@ lookup(linker_file_t file, const char *name)
 void
 spaces_get(struct spaces *now)
 {
-	size_t total;
+	struct vset_spaceinfo info;
 
 	memset(now, 0, sizeof(*now));
-	for (int k = 0; k < VSET_NSPACE; k++)
-		vset_space_stat(k, &total, &now->avail[k]);
+	for (int k = 0; k < VSET_NSPACE; k++) {
+		vset_space_stat(k, &info);
+		now->avail[k] = info.avail;
+		now->largest[k] = info.largest;
+	}
 	for (linker_file_t f = kld_next(NULL); f != NULL; f = kld_next(f))
 		now->files++;
 }

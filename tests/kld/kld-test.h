@@ -36,7 +36,7 @@ void check_values(linker_file_t file, int step);	/* after sets_put(100 + step * 
 
 /* Every space of the window and every file: to compare before and after. */
 struct spaces {
-	size_t avail[VSET_NSPACE];
+	size_t avail[VSET_NSPACE], largest[VSET_NSPACE];
 	unsigned files;
 };
 void spaces_get(struct spaces *now);

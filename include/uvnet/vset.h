@@ -145,6 +145,9 @@ void vset_instance_dump(const struct vset *set, unsigned slot);
 /* Resident bytes of an instance (mincore(2)): for reports. */
 size_t vset_instance_resident(const struct vset *set, unsigned slot);
 
+/* Whether an address lies in a part that was declared, so that every instance has a copy.  By whoever declares them. */
+int vset_in_template(const struct vset *set, uintptr_t addr);
+
 /* The slot whose memory an address lies in, or -1. */
 int vset_slot_of(const struct vset *set, uintptr_t addr);
 

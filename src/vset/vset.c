@@ -223,6 +223,17 @@ vset_delta(const struct vset *vs, unsigned slot)
 }
 
 int
+vset_in_template(const struct vset *vs, uintptr_t addr)
+{
+	const struct vset_region *r;
+
+	LIST_FOREACH (r, &vs->regions, link)
+		if (addr >= r->start && addr - r->start < r->size)
+			return (1);
+	return (0);
+}
+
+int
 vset_slot_of(const struct vset *vs, uintptr_t addr)
 {
 	if (addr < vs->first || addr - vs->first >= vs->params.max * vs->stride)

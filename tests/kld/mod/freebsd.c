@@ -15,6 +15,7 @@ __FBSDID("$FreeBSD$");
 #include <sys/pcpu.h>
 #include <sys/queue.h>
 #include <sys/smp.h>
+#include <sys/sysctl.h>
 
 #include <net/vnet.h>
 
@@ -35,6 +36,50 @@ VNET_DEFINE_STATIC(counter_u64_t, fb_packets);
 DPCPU_DEFINE_STATIC(u_long, fb_hits);
 
 static int fb_loaded;
+
+/* One name of each type.  Read by tests/kld/test-kld-sysctl.c. */
+VNET_DEFINE_STATIC(u_int, fb_uint) = 4000000000u;
+VNET_DEFINE_STATIC(long, fb_long) = -5;
+VNET_DEFINE_STATIC(uint64_t, fb_u64) = UINT64_MAX;
+VNET_DEFINE_STATIC(int16_t, fb_s16) = -300;
+VNET_DEFINE_STATIC(uint8_t, fb_u8) = 200;
+VNET_DEFINE_STATIC(bool, fb_bool) = true;
+VNET_DEFINE_STATIC(char, fb_name[8]) = "fb";
+VNET_DEFINE_STATIC(int, fb_even) = 2;
+VNET_DEFINE_STATIC(int, fb_hash) = 64;
+
+static int
+sysctl_fb_even(SYSCTL_HANDLER_ARGS)
+{
+	int error, even;
+
+	even = *(int *)arg1;
+	error = sysctl_handle_int(oidp, &even, arg2, req);
+	if (error != 0 || req->newptr == NULL)
+		return (error);
+	if (even % 2 != 0)
+		return (EINVAL);
+	*(int *)arg1 = even;
+	return (0);
+}
+
+SYSCTL_DECL(_net_inet);
+static SYSCTL_NODE(_net_inet, OID_AUTO, fb, CTLFLAG_RW | CTLFLAG_MPSAFE, 0, "A module's");
+SYSCTL_INT(_net_inet_fb, OID_AUTO, ttl, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_ttl), 0, "Time to live");
+SYSCTL_UINT(_net_inet_fb, OID_AUTO, uint, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_uint), 0, "unsigned");
+SYSCTL_LONG(_net_inet_fb, OID_AUTO, long, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_long), 0, "long");
+SYSCTL_U64(_net_inet_fb, OID_AUTO, u64, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_u64), 0, "uint64");
+SYSCTL_S16(_net_inet_fb, OID_AUTO, s16, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_s16), 0, "int16");
+SYSCTL_U8(_net_inet_fb, OID_AUTO, u8, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_u8), 0, "uint8");
+SYSCTL_BOOL(_net_inet_fb, OID_AUTO, flag, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_bool), 0, "bool");
+SYSCTL_STRING(_net_inet_fb, OID_AUTO, name, CTLFLAG_VNET | CTLFLAG_RW, VNET_NAME(fb_name), sizeof(VNET_NAME(fb_name)),
+    "string");
+SYSCTL_PROC(_net_inet_fb, OID_AUTO, even, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RW | CTLFLAG_MPSAFE, &VNET_NAME(fb_even), 0,
+    sysctl_fb_even, "I", "An even number");
+SYSCTL_INT(_net_inet_fb, OID_AUTO, hash, CTLFLAG_VNET | CTLFLAG_RDTUN, &VNET_NAME(fb_hash), 0, "Tunable");
+SYSCTL_INT(_net_inet_fb, OID_AUTO, loaded, CTLFLAG_RW, &fb_loaded, 0, "The process's");
+SYSCTL_INT(_net_inet_fb, OID_AUTO, version, CTLFLAG_RD, SYSCTL_NULL_INT_PTR, 14, "A constant");
+SYSCTL_COUNTER_U64(_net_inet_fb, OID_AUTO, packets, CTLFLAG_VNET | CTLFLAG_RW, &VNET_NAME(fb_packets), "Packets");
 
 int	fb_use(int);
 int	fb_sum_all(void);

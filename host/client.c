@@ -283,3 +283,24 @@ netstat_main(const struct options *opt)
 {
 	return (ask_stack(opt, "netstat", table_netstat));
 }
+
+/* vnet sysctl [-a] NAME [VARIABLE[=VALUE]]... */
+int
+sysctl_main(const struct options *opt)
+{
+	json *j, *names;
+
+	if (opt->nargs == 1 && !opt->all) {
+		complain("sysctl: which variable? (-a: all)");
+		return (EXIT_USAGE);
+	}
+	j = request_new("sysctl");
+	json_str(j, "name", opt->args[0]);
+	if (opt->nargs > 1 && !opt->all) {
+		names = json_list();
+		for (int i = 1; i < opt->nargs; i++)
+			json_append_str(names, opt->args[i]);
+		json_put(j, "names", names);
+	}
+	return (ask(opt, j, opt->value_only ? table_sysctl_values : opt->describe ? table_sysctl_descriptions : table_sysctl));
+}

@@ -393,6 +393,41 @@ memory_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t
 		    CONFIG_MAXMEMORY >> 30);
 }
 
+/* `sysctl`: NAME=VALUE; a list, or several times.  What names there are depends on the modules: host/stack.c finds out. */
+static void
+sysctls_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_object_t *head)
+{
+	struct values vals = { .link = head };
+	struct config_sysctl *sc;
+	const ucl_object_t *v;
+	const char *s;
+	size_t len;
+	int mark;
+
+	while ((v = values_next(&vals)) != NULL) {
+		mark = scan_key(w->scan, section, "sysctl");
+		if (ucl_object_type(v) != UCL_STRING || !ucl_object_tolstring_safe(v, &s, &len) || strlen(s) != len ||
+		    strchr(s, '=') == NULL || s[0] == '=') {
+			WALK_ERROR(w, mark, "%s: not \"NAME=VALUE\"", "sysctl");
+			continue;
+		}
+		sc = append(w, cv->sysctls, cv->nsysctls, sizeof(*sc));
+		if (sc == NULL)
+			return;
+		cv->sysctls = sc;
+		sc += cv->nsysctls;
+		sc->name = strdup(s);
+		if (sc->name == NULL) {
+			config_error(w->cfg, 0, "out of memory");
+			return;
+		}
+		sc->value = strchr(sc->name, '=');
+		*sc->value++ = '\0';
+		sc->line = scan_line(w->scan, mark);
+		cv->nsysctls++;
+	}
+}
+
 static void
 uapi_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t *head)
 {
@@ -441,6 +476,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 			ports_walk(w, &cv->publishes, mark, key, head);
 		} else if (strcmp(key, "route") == 0) {
 			routes_walk(w, cv, mark, head);
+		} else if (strcmp(key, "sysctl") == 0) {
+			sysctls_walk(w, cv, mark, head);
 		} else {
 			m = scan_key(w->scan, mark, key);
 			if (strcmp(key, "wireguard") == 0) {

@@ -155,6 +155,9 @@ config_free(struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->nvnets; i++) {
 		free(cfg->vnets[i].wireguard);
+		for (size_t n = 0; n < cfg->vnets[i].nsysctls; n++)
+			free(cfg->vnets[i].sysctls[n].name);
+		free(cfg->vnets[i].sysctls);
 		free(cfg->vnets[i].interfaces);
 		free(cfg->vnets[i].forwards.v);
 		free(cfg->vnets[i].publishes.v);

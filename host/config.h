@@ -75,6 +75,11 @@ struct config_route {
 	int line;
 };
 
+struct config_sysctl {
+	char *name, *value;		/* one piece: free the name */
+	int line;
+};
+
 struct config_vnet {
 	char name[VNET_NAMELEN];
 	int cpu;			/* -1: wherever it fits best */
@@ -90,6 +95,8 @@ struct config_vnet {
 	struct config_route *routes;	/* the default route, `gateway`, is one */
 	size_t nroutes;
 	int forwarding;			/* it is a router */
+	struct config_sysctl *sysctls;	/* in the order of the file */
+	size_t nsysctls;
 };
 
 struct config {

@@ -2,9 +2,10 @@
 /*
  * The control socket's server, which is the main thread's loop.
  *
- * One request a connection, one answer, close; but for a ping, whose connection goes to a worker (ping.c).  The loop waits for all its clients at once, so one that is slow
- * keeps nobody waiting, and gives up on each after a few seconds.  Only a request that is there whole costs the
- * workers anything: they stop for as long as it is carried out (commands.c).
+ * One request a connection, one answer, close; but for a ping, whose connection goes to a worker (ping.c).  The loop
+ * waits for all its clients at once, so one that is slow keeps nobody waiting, and gives up on each after a few seconds.
+ * Only a request that is there whole costs the workers anything: they stop for as long as it is carried out
+ * (commands.c).
  *
  * While nothing is asked the loop sleeps without a time-out; signals come as a descriptor.
  */

@@ -74,6 +74,11 @@ static const struct command {
 	    "Show the interfaces of a stack: carrier, addresses of IPv4 and IPv6, counters.\n" },
 	{ "netstat", netstat_main, 1, 1, "js", "[--json] [-s PATH] NAME",
 	    "List the connections and ports of a stack.\n" },
+	{ "sysctl", sysctl_main, 1, -1, "jsadn", "[--json] [-s PATH] [-adn] NAME [VARIABLE[=VALUE]]...",
+	    "Show variables of a stack, those below a node, or set some: all of them, or none.\n\n"
+	    "  -a    all there are\n"
+	    "  -d    their descriptions\n"
+	    "  -n    values only\n" },
 	{ "ping", ping_main, 2, 2, "jsciWz", "[--json] [--socket PATH] [-c COUNT] [-i SECONDS] [-s SIZE] [-W MS] NAME ADDRESS",
 	    "Send echo requests from within a stack until interrupted, and say what comes back.  Exits 0 when anything did.\n\n"
 	    "  -c, --count COUNT       stop after that many answers, or when the last was waited for\n"
@@ -148,7 +153,7 @@ options_read(const struct command *cmd, int argc, char **argv, struct options *o
 
 	opterr = 0;
 	optind = 1;
-	for (; (c = getopt_long(argc, argv, ":s:vjhc:i:W:", longopts, &index)) != -1; index = -1) {
+	for (; (c = getopt_long(argc, argv, ":s:vjhadnc:i:W:", longopts, &index)) != -1; index = -1) {
 		if (c == 's' && index == -1 && strchr(cmd->letters, 'z') != NULL)
 			c = 'z';
 		if (c == ':') {
@@ -198,6 +203,15 @@ options_read(const struct command *cmd, int argc, char **argv, struct options *o
 			break;
 		case 'W':
 			opt->wait = (int64_t)number("--wait", optarg, 1, 86400000, 1);
+			break;
+		case 'a':
+			opt->all = 1;
+			break;
+		case 'd':
+			opt->describe = 1;
+			break;
+		case 'n':
+			opt->value_only = 1;
 			break;
 		case 'h':
 			printf("usage: vnet %s %s\n\n%s", cmd->name, cmd->usage, cmd->help);

@@ -22,6 +22,7 @@ const char *const request_names[REQUEST_NCMDS] = {
 	[REQUEST_NETSTAT] = "netstat",
 	[REQUEST_PING] = "ping",
 	[REQUEST_WG] = "wg",
+	[REQUEST_SYSCTL] = "sysctl",
 };
 
 #define REQUEST_NKEYS 6
@@ -36,6 +37,7 @@ static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
 	[REQUEST_ROUTE] = { "name", "?add", "?delete", "?gateway" },
 	[REQUEST_IFCONFIG] = { "name" },
 	[REQUEST_NETSTAT] = { "name" },
+	[REQUEST_SYSCTL] = { "name", "?names" },
 	[REQUEST_PING] = { "name", "address", "?count", "?interval", "?size", "?wait" },
 	[REQUEST_WG] = { "name", "uapi" },
 };

@@ -9,6 +9,7 @@
  *	{"cmd": "route", "name": "a", "add": "10.1.0.0/16", "gateway": "10.0.0.1"}
  *	{"cmd": "ifconfig", "name": "a"}		{"cmd": "netstat", "name": "a"}
  *	{"cmd": "wg", "name": "a", "uapi": "get=1\n\n"}	(the answer has "uapi" as well)
+ *	{"cmd": "sysctl", "name": "a"}			{"cmd": "sysctl", "name": "a", "names": ["net.inet.ip", "net.inet.ip.ttl=9"]}
  *	{"cmd": "link"}		{"cmd": "link", "name": "red", "state": "down"}
  *	{"cmd": "ping", "name": "a", "address": "10.0.0.2", "count": 3, "interval": 1000, "size": 56, "wait": 10000}
  *
@@ -26,7 +27,8 @@
 
 enum request_cmd {
 	REQUEST_LS, REQUEST_CREATE, REQUEST_DESTROY, REQUEST_KLDLOAD, REQUEST_KLDUNLOAD, REQUEST_KLDSTAT,
-	REQUEST_LINK, REQUEST_ROUTE, REQUEST_IFCONFIG, REQUEST_NETSTAT, REQUEST_PING, REQUEST_WG, REQUEST_NCMDS
+	REQUEST_LINK, REQUEST_ROUTE, REQUEST_IFCONFIG, REQUEST_NETSTAT, REQUEST_PING, REQUEST_WG,
+	REQUEST_SYSCTL, REQUEST_NCMDS
 };
 extern const char *const request_names[REQUEST_NCMDS];
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uvnet/sysctl.h>
 #include "ping.h"
 #include "relay.h"
 #include "stack.h"
@@ -75,6 +76,14 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	if (error != 0)
 		uverr(err, EINVAL, "memory: %zu KiB is more than the arena has for a stack; it is laid out when vnet starts, "
 		    "for what its own file says", cv->memory >> 10);
+	if (error == 0)
+		inet->ip_setforwarding(cv->forwarding);
+	for (i = 0; i < cv->nsysctls && error == 0; i++) {
+		*line = cv->sysctls[i].line;
+		error = sysctl_set(cv->sysctls[i].name, cv->sysctls[i].value, 1, err);
+		if (error != 0)
+			uverr_prefix(err, "sysctl");
+	}
 	for (i = 0; i < cv->ninterfaces && error == 0; i++) {
 		*line = cv->interfaces[i].line;
 		error = end_create(st, &cv->interfaces[i], err);
@@ -85,7 +94,6 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	}
 	if (error == 0 && cv->uapi[0] != '\0')
 		error = wgsock_create(st, cv->uapi, err);
-	inet->ip_setforwarding(cv->forwarding);
 	for (i = 0; i < cv->nroutes && error == 0; i++) {
 		*line = cv->routes[i].line;
 		error = route_create(&cv->routes[i]);

@@ -236,3 +236,38 @@ table_netstat(const json *answer)
 	}
 	table_print(&t);
 }
+
+/* As sysctl(8) has it: "name: value", and what was set "name: old -> value". */
+void
+table_sysctl(const json *answer)
+{
+	const json *v;
+	unsigned i = 0;
+
+	while ((v = json_each(answer, "variables", &i)) != NULL) {
+		printf("%s: ", json_getstr(v, "name"));
+		if (ucl_object_lookup(v, "old") != NULL)
+			printf("%s -> ", json_getstr(v, "old"));
+		printf("%s\n", json_getstr(v, "value"));
+	}
+}
+
+void
+table_sysctl_values(const json *answer)
+{
+	const json *v;
+	unsigned i = 0;
+
+	while ((v = json_each(answer, "variables", &i)) != NULL)
+		printf("%s\n", json_getstr(v, "value"));
+}
+
+void
+table_sysctl_descriptions(const json *answer)
+{
+	const json *v;
+	unsigned i = 0;
+
+	while ((v = json_each(answer, "variables", &i)) != NULL)
+		printf("%s: %s\n", json_getstr(v, "name"), json_getstr(v, "description"));
+}

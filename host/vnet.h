@@ -13,6 +13,7 @@ struct options {
 	double seconds;			/* --for; below 0: for ever */
 	unsigned workers;
 	int json, verbose;
+	int all, value_only, describe;	/* of sysctl: -a, -n, -d */
 	int64_t count, size, wait;	/* -c; -s, bytes; -W, ms */
 	double interval;		/* -i, seconds */
 	int nargs;
@@ -37,6 +38,7 @@ int link_main(const struct options *opt);
 int route_main(const struct options *opt);
 int ifconfig_main(const struct options *opt);
 int netstat_main(const struct options *opt);
+int sysctl_main(const struct options *opt);
 int ping_main(const struct options *opt);	/* ping-client.c */
 int wg_main(const struct options *opt);		/* wgcmd.c */
 
@@ -71,5 +73,8 @@ void table_link(const json *answer);
 void table_route(const json *answer);
 void table_ifconfig(const json *answer);
 void table_netstat(const json *answer);
+void table_sysctl(const json *answer);
+void table_sysctl_values(const json *answer);
+void table_sysctl_descriptions(const json *answer);
 
 #endif

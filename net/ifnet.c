@@ -326,13 +326,17 @@ int
 ether_ifattach(struct ifnet *ifp, const uint8_t mac[6])
 {
 	struct netif *netif = &ifp->if_netif;
+	int error;
 
 	if (ifp->if_attached || ifp->if_transmit == NULL)
 		return (-EINVAL);
 	netif->hwaddr_len = ETH_HWADDR_LEN;
 	memcpy(netif->hwaddr, mac, ETH_HWADDR_LEN);
 	ifp->if_hdrlen = SIZEOF_ETH_HDR;
-	return (if_netif_add(ifp, if_netif_init, ethernet_input));
+	error = if_netif_add(ifp, if_netif_init, ethernet_input);
+	if (error == 0 && inet6_accept_rtadv())
+		if_acceptrtadv(ifp);
+	return (error);
 }
 
 int

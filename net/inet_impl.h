@@ -4,6 +4,7 @@
 #define UVNET_INET_IMPL_H
 
 #include <stdint.h>
+#include <uvnet/sysctl.h>
 #include "lwip/err.h"
 
 struct ifnet;
@@ -28,6 +29,13 @@ int inet_dhcp_waits(void);	/* for an answer */
 int inet_mld6_busy(void);
 int inet_reass6_busy(void);
 
+int inet_reass_count(void);
+int inet_reass6_count(void);
+
+/* sysctl.c: an int that is within INET_SYSCTL_BOUNDS(min, max), its arg2. */
+int inet_sysctl_int(SYSCTL_HANDLER_ARGS);
+#define INET_SYSCTL_BOUNDS(min, max) ((intmax_t)(min) << 32 | (max))
+
 /* ifnet.c: give back the packets that this stack holds; take in what was looped back. */
 void inet_packets_purge(void);
 extern int inet_input_blank;	/* the packet that comes in right now has no checksums */
@@ -38,8 +46,11 @@ void inet_loop_poll(void);
 /* dhcp.c: end a client. */
 void inet_dhcp_detach(struct ifnet *ifp);
 
-/* route.c: whether this stack is a router; forget the routes over an interface. */
-int inet_forwarding(void);
+/* route6.c: whether this stack is a router of IPv6, and whether its interfaces configure themselves. */
+void inet6_setforwarding(int on);
+int inet6_accept_rtadv(void);
+
+/* route.c and route6.c: forget the routes over an interface. */
 void inet_routes_detach(const struct ifnet *ifp);
 void inet_routes6_detach(const struct ifnet *ifp);
 

@@ -39,10 +39,14 @@ tcp_visit(const struct tcp_pcb *pcb, inpcb_visit_t *visit, void *arg)
 	struct inpcb_data d = { .proto = IPPROTO_TCP, .state = tcp_states[pcb->state] };
 	/* Until it is accepted it has its listener's argument, which may be closed by now. */
 	const struct socket *so = pcb->state > SYN_RCVD ? pcb->callback_arg : NULL;
+	const struct tcp_seg *seg;
 	const struct pbuf *p;
 
 	names_put(&d, &pcb->local_ip, pcb->local_port, &pcb->remote_ip, pcb->remote_port);
-	d.sndq = pcb->snd_buf < TCP_SND_BUF ? (size_t)TCP_SND_BUF - pcb->snd_buf : 0;
+	for (seg = pcb->unacked; seg != NULL; seg = seg->next)
+		d.sndq += seg->len;
+	for (seg = pcb->unsent; seg != NULL; seg = seg->next)
+		d.sndq += seg->len;
 	for (p = so != NULL ? so->so_rcvhead : NULL; p != NULL; p = p->next)
 		d.rcvq += p->len;
 	visit(&d, arg);

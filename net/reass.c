@@ -18,6 +18,17 @@ inet_reass_busy(void)
 	return (reassdatagrams != NULL);
 }
 
+int
+inet_reass_count(void)
+{
+	const struct ip_reassdata *r;
+	int n = 0;
+
+	for (r = reassdatagrams; r != NULL; r = r->next)
+		n++;
+	return (n);
+}
+
 struct pbuf *
 ip4_reass(struct pbuf *p)
 {

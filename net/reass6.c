@@ -15,6 +15,17 @@ inet_reass6_busy(void)
 	return (reassdatagrams != NULL);
 }
 
+int
+inet_reass6_count(void)
+{
+	const struct ip6_reassdata *r;
+	int n = 0;
+
+	for (r = reassdatagrams; r != NULL; r = r->next)
+		n++;
+	return (n);
+}
+
 struct pbuf *
 ip6_reass(struct pbuf *p)
 {

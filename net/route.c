@@ -42,7 +42,11 @@ struct route {
 
 static TAILQ_HEAD(, route) routes = TAILQ_HEAD_INITIALIZER(routes);
 static unsigned nroutes;
-static int forwarding;
+VNET_DEFINE_STATIC(int, ipforwarding);
+#define V_ipforwarding VNET(ipforwarding)
+SYSCTL_DECL(_net_inet_ip);
+SYSCTL_PROC(_net_inet_ip, OID_AUTO, forwarding, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN, &VNET_NAME(ipforwarding),
+    INET_SYSCTL_BOUNDS(0, 1), inet_sysctl_int, "I", "Be a router: 0 or 1");
 
 static uint32_t
 prefix_mask(unsigned prefixlen)
@@ -178,7 +182,7 @@ inet_canforward(struct pbuf *p)
 	int long_p;
 
 	/* lwIP counts a TTL of 0 down to 255; and a packet that it has to answer with an error has to have what is quoted. */
-	if (!forwarding || IPH_TTL(ip) == 0 || (p->len < ICMP_ERROR_DATA && IPH_TTL(ip) == 1))
+	if (!V_ipforwarding || IPH_TTL(ip) == 0 || (p->len < ICMP_ERROR_DATA && IPH_TTL(ip) == 1))
 		return (0);
 	out = inet_route(ip4_current_dest_addr());
 	if (out == NULL && icmp_may_answer(p))
@@ -202,7 +206,8 @@ inet_canforward(struct pbuf *p)
 void
 ip_setforwarding(int on)
 {
-	forwarding = on;
+	V_ipforwarding = on;
+	inet6_setforwarding(on);
 }
 
 static int
@@ -229,12 +234,6 @@ route_insert(struct in_addr dst, unsigned prefixlen, struct in_addr gateway, str
 		TAILQ_INSERT_TAIL(&routes, rt, rt_le);
 	nroutes++;
 	return (0);
-}
-
-int
-inet_forwarding(void)
-{
-	return (forwarding);
 }
 
 int

@@ -38,6 +38,29 @@ struct route6 {
 static TAILQ_HEAD(, route6) routes6 = TAILQ_HEAD_INITIALIZER(routes6);	/* the longest prefix first */
 static unsigned nroutes6;
 
+VNET_DEFINE_STATIC(int, ip6_forwarding);
+#define V_ip6_forwarding VNET(ip6_forwarding)
+VNET_DEFINE_STATIC(int, ip6_accept_rtadv);
+#define V_ip6_accept_rtadv VNET(ip6_accept_rtadv)
+SYSCTL_DECL(_net_inet6_ip6);
+SYSCTL_PROC(_net_inet6_ip6, OID_AUTO, forwarding, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN, &VNET_NAME(ip6_forwarding),
+    INET_SYSCTL_BOUNDS(0, 1), inet_sysctl_int, "I", "Be a router: 0 or 1");
+SYSCTL_PROC(_net_inet6_ip6, OID_AUTO, accept_rtadv, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN,
+    &VNET_NAME(ip6_accept_rtadv), INET_SYSCTL_BOUNDS(0, 1), inet_sysctl_int, "I",
+    "Interfaces made from now on take addresses and routers that are advertised: 0 or 1");
+
+void
+inet6_setforwarding(int on)
+{
+	V_ip6_forwarding = on;
+}
+
+int
+inet6_accept_rtadv(void)
+{
+	return (V_ip6_accept_rtadv);
+}
+
 /* How many of the first bits of both are the same, at most `max`. */
 static int
 prefix_same(const ip6_addr_t *a, const ip6_addr_t *b, int max)
@@ -163,7 +186,7 @@ inet6_input(struct pbuf *p, struct netif *inp)
 	NETIF_FOREACH(netif)
 		if (is_ours(netif, &ip->dest))
 			return (0);
-	if (!inet_forwarding() || IP6H_HOPLIM(ip) == 0) {
+	if (!V_ip6_forwarding || IP6H_HOPLIM(ip) == 0) {
 		pbuf_free(p);
 		return (1);
 	}

@@ -24,6 +24,40 @@
 
 #define BACKLOG_MAX 255		/* lwIP counts in 8 bits */
 
+#define SPACE_MIN (4 * TCP_MSS)	/* of either buffer: below that acknowledgements are delayed for want of a second segment */
+
+/* What a new connection may have in flight, and unread, at the most. */
+VNET_DEFINE_STATIC(int, tcp_sendspace) = TCP_SND_BUF;
+VNET_DEFINE_STATIC(int, tcp_recvspace) = TCP_WND;
+VNET_DEFINE_STATIC(int, tcp_recvspace_min) = TCP_WND;	/* that there ever was: connections may have it still */
+#define V_tcp_sendspace VNET(tcp_sendspace)
+#define V_tcp_recvspace VNET(tcp_recvspace)
+#define V_tcp_recvspace_min VNET(tcp_recvspace_min)
+
+SYSCTL_DECL(_net_inet_tcp);
+SYSCTL_PROC(_net_inet_tcp, OID_AUTO, sendspace, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN, &VNET_NAME(tcp_sendspace),
+    INET_SYSCTL_BOUNDS(SPACE_MIN, TCP_SND_BUF), inet_sysctl_int, "I",
+    "Bytes that a new connection may have in flight: 5840 to 262800");
+
+static int
+sysctl_recvspace(SYSCTL_HANDLER_ARGS)
+{
+	int error = inet_sysctl_int(oidp, arg1, arg2, req);
+
+	if (V_tcp_recvspace < V_tcp_recvspace_min)
+		V_tcp_recvspace_min = V_tcp_recvspace;
+	return (error);
+}
+SYSCTL_PROC(_net_inet_tcp, OID_AUTO, recvspace, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN, &VNET_NAME(tcp_recvspace),
+    INET_SYSCTL_BOUNDS(SPACE_MIN, TCP_WND), sysctl_recvspace, "I",
+    "Bytes that may wait in a new connection to be read: 5840 to 262800");
+
+unsigned
+inet_wnd_threshold(void)
+{
+	return ((unsigned)V_tcp_recvspace_min / 8);
+}
+
 static TAILQ_HEAD(dirtyhead, socket) so_dirtylist = TAILQ_HEAD_INITIALIZER(so_dirtylist);
 static unsigned so_ndirty;
 static struct callout so_callout;
@@ -194,6 +228,27 @@ so_pcb_attach(struct socket *so, struct tcp_pcb *pcb)
 	tcp_nagle_disable(pcb);
 }
 
+/*
+ * The handshake is through, and lwIP has given the connection all that TCP_SND_BUF and TCP_WND are: leave it what this
+ * stack's connections may have.  The window that was announced until now is no more than 64 KiB, and nobody
+ * sends that much at first.
+ */
+static void
+so_reserve(struct socket *so)
+{
+	struct tcp_pcb *pcb = so->so_pcb;
+	const tcpwnd_size_t full = TCP_WND_MAX(pcb), space = (tcpwnd_size_t)V_tcp_recvspace;
+
+	so->so_sndspace = (unsigned)V_tcp_sendspace;
+	pcb->snd_buf -= TCP_SND_BUF - (tcpwnd_size_t)V_tcp_sendspace;
+	if (space >= full)
+		return;
+	so->so_rcvless = full - space < pcb->rcv_wnd ? full - space : pcb->rcv_wnd;
+	pcb->rcv_wnd -= so->so_rcvless;
+	if (pcb->rcv_ann_wnd > pcb->rcv_wnd)
+		pcb->rcv_ann_wnd = pcb->rcv_wnd;
+}
+
 static struct socket *
 so_alloc(void)
 {
@@ -321,6 +376,7 @@ so_tcp_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	so->so_flags = SS_CONNECTED;
 	so->so_v6 = head->so_v6;
 	so_pcb_attach(so, pcb);
+	so_reserve(so);
 	/* It counts against the backlog until it is accepted. */
 	tcp_backlog_delayed(pcb);
 	so->so_head = head;
@@ -381,8 +437,9 @@ so_tcp_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct socket *so = arg;
 
-	(void)pcb;
 	(void)err;	/* always ERR_OK; failures come to so_tcp_err() */
+	if (pcb == so->so_pcb)
+		so_reserve(so);
 	so->so_flags = (so->so_flags & ~(unsigned)SS_CONNECTING) | SS_CONNECTED;
 	so_wakeup(so);
 	return (ERR_OK);
@@ -438,7 +495,9 @@ so_close(struct socket *so, int reset)
 		TAILQ_REMOVE(&so->so_queue, conn, so_accept);
 		so_close(conn, 1);
 	}
-	/* lwIP itself resets when not all that came was consumed (RFC 1122, 4.2.2.13). */
+	/* lwIP itself resets when not all that came was consumed (RFC 1122, 4.2.2.13): when the window is not whole. */
+	if (pcb != NULL && so->so_rcvless > 0)
+		pcb->rcv_wnd += so->so_rcvless;
 	if (so->so_udp != NULL)
 		so_udp_detach(so);
 	if (so->so_raw != NULL)

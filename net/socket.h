@@ -33,6 +33,7 @@ struct socket {
 	void *so_upcallarg;
 	unsigned so_flags;
 	int so_v6;			/* AF_INET6 */
+	unsigned so_sndspace, so_rcvless;	/* TCP_SND_BUF or less; what the receive window is short of TCP_WND */
 	unsigned so_sent;		/* bytes since the last upcall */
 	int so_error;			/* a positive errno: why it is dead */
 

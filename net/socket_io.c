@@ -25,7 +25,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "socket.h"
 
-#define SNDLOWAT (TCP_SND_BUF / 4)
+#define SNDLOWAT(so) ((so)->so_sndspace / 4)
 #define SHARED_FLIGHT (16 * TCP_MSS)
 #define AHEAD 8	/* packets: a queue that a segment need not join while as much as SHARED_FLIGHT is under way */
 #define QUEUELEN_MAX (TCP_SND_QUEUELEN - 2 * (0xffff / TCP_MSS + 1))	/* leaves one tcp_write() of small segments */
@@ -158,7 +158,7 @@ so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	struct socket *so = arg;
 
 	(void)len;
-	if ((so->so_flags & SS_LOW) != 0 && so_room(so) >= SNDLOWAT) {
+	if ((so->so_flags & SS_LOW) != 0 && so_room(so) >= SNDLOWAT(so)) {
 		so->so_flags &= ~(unsigned)SS_LOW;
 		so_wakeup(so);
 	} else if ((so->so_flags & SS_SHUTDOWN) != 0 && pcb->unacked == NULL && pcb->unsent == NULL)
@@ -179,7 +179,7 @@ so_share(struct socket *so, size_t len)
 
 	if (so->so_upcall == NULL || so->so_sent + len <= share)
 		return (len);
-	if (TCP_SND_BUF - pcb->snd_buf >= SHARED_FLIGHT && (netisr_ahead() >= AHEAD || pcb->unsent != NULL)) {
+	if (so->so_sndspace - pcb->snd_buf >= SHARED_FLIGHT && (netisr_ahead() >= AHEAD || pcb->unsent != NULL)) {
 		so->so_flags |= SS_LOW;
 		return (0);
 	}
@@ -214,7 +214,7 @@ sosend(struct socket *so, const void *buf, size_t len)
 		done += n;
 	}
 	so->so_sent += (unsigned)done;
-	if (so_room(so) < SNDLOWAT)
+	if (so_room(so) < SNDLOWAT(so))
 		so->so_flags |= SS_LOW;
 	if (done > 0) {
 		tcp_output(pcb);

@@ -10,12 +10,21 @@
 #include <string.h>
 #include <uvnet/vnet.h>
 
+#include "inet_impl.h"
 #include "lwip/udp.h"
 #include "socket.h"
 
 #define QUEUE_MAX 256			/* datagrams, */
-#define QUEUE_BYTES (256u << 10)	/* and bytes, that wait in a socket */
+#define QUEUE_BYTES (256 << 10)		/* and bytes, that wait in a socket where nothing else is said */
 #define DATAGRAM_MAX 65507		/* what the length field of UDP over IPv4 leaves */
+
+VNET_DEFINE_STATIC(int, udp_recvspace) = QUEUE_BYTES;
+VNET_DEFINE_STATIC(int, udp_maxdgram) = DATAGRAM_MAX;
+SYSCTL_DECL(_net_inet_udp);
+SYSCTL_PROC(_net_inet_udp, OID_AUTO, recvspace, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN, &VNET_NAME(udp_recvspace),
+    INET_SYSCTL_BOUNDS(1, 16 << 20), inet_sysctl_int, "I", "Bytes that wait in a socket at the most: 1 to 16777216");
+SYSCTL_PROC(_net_inet_udp, OID_AUTO, maxdgram, CTLTYPE_INT | CTLFLAG_VNET | CTLFLAG_RWTUN, &VNET_NAME(udp_maxdgram),
+    INET_SYSCTL_BOUNDS(1, DATAGRAM_MAX), inet_sysctl_int, "I", "The longest datagram that is sent: 1 to 65507");
 
 struct dgram {
 	STAILQ_ENTRY(dgram) d_le;
@@ -27,7 +36,7 @@ struct dgram {
 int
 so_dgram_hasroom(const struct socket *so, size_t len)
 {
-	return (so->so_dgrams < QUEUE_MAX && so->so_dgrambytes + len <= QUEUE_BYTES);
+	return (so->so_dgrams < QUEUE_MAX && so->so_dgrambytes + len <= (size_t)VNET(udp_recvspace));
 }
 
 void
@@ -121,7 +130,7 @@ sosendto(struct socket *so, const void *buf, size_t len, so_addr_t to)
 		return (to.sa == NULL ? -EDESTADDRREQ : so_raw_sendto(so, buf, len, &ip));
 	if (to.sa == NULL && (so->so_udp->flags & UDP_FLAGS_CONNECTED) == 0)
 		return (-EDESTADDRREQ);
-	if (len > DATAGRAM_MAX)
+	if (len > (size_t)VNET(udp_maxdgram))
 		return (-EMSGSIZE);
 	p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)len, PBUF_RAM);
 	if (p == NULL)

@@ -29,6 +29,24 @@ static char buffer[16384];
 
 /* ---- The port that lwIP wants ---- */
 
+unsigned char
+inet_ttl(void)
+{
+	return (64);
+}
+
+unsigned
+inet_tcp_msl(void)
+{
+	return (30000);
+}
+
+unsigned
+inet_wnd_threshold(void)
+{
+	return (TCP_WND / 8);
+}
+
 uint32_t
 inet_random(void)
 {

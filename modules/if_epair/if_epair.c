@@ -11,7 +11,7 @@
  * runs, a pointer that is not NULL is good, and the carrier is up exactly then (or was cut by somebody on purpose).
  * Packets that are under way to an end that is destroyed are dropped by ether_ifdetach().
  *
- * Compiled by any C compiler: the only state is in the softcs.
+ * Compiled by any C compiler: the only state is in the softcs, and how many there are.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 #include <uvnet/module.h>
 #include <uvnet/net.h>
 #include <uvnet/netisr.h>
+#include <uvnet/sysctl.h>
 #include <uvnet/sysinit.h>
 #include <uvnet/vnet.h>
 
@@ -29,6 +30,12 @@ struct epair_softc {
 	struct vnet *sc_vnet;		/* the stack that we are in */
 	struct epair_softc *sc_peer;	/* the other end, or NULL */
 };
+
+VNET_DEFINE_STATIC(unsigned, epair_count);
+#define V_epair_count VNET(epair_count)
+SYSCTL_NODE(_net_link, OID_AUTO, epair, CTLFLAG_RW, NULL, "Pair of Ethernet interfaces");
+SYSCTL_UINT(_net_link_epair, OID_AUTO, count, CTLFLAG_VNET | CTLFLAG_RD | CTLFLAG_STATS, &VNET_NAME(epair_count), 0,
+    "Interfaces of this kind that the stack has");
 
 /* In the receiving stack. */
 static void
@@ -112,6 +119,7 @@ epair_create(const struct if_clone *ifc, const char *name, const void *params, s
 		epair_setlink(sc, LINK_STATE_UP);
 		epair_setlink(peer, LINK_STATE_UP);
 	}
+	V_epair_count++;
 	*ifpp = sc->sc_ifp;
 	return (0);
 
@@ -137,6 +145,7 @@ epair_destroy(const struct if_clone *ifc, struct ifnet *ifp)
 	ether_ifdetach(ifp);
 	if_free(ifp);
 	vnet_free(sc);
+	V_epair_count--;
 }
 
 static const struct if_clone epair_cloner = {

@@ -14,6 +14,7 @@
  * This module is linked by lld on purpose, the linker whose relaxations broke VNET in FreeBSD's modules.
  */
 #include <uvnet/module.h>
+#include <uvnet/sysctl.h>
 #include <uvnet/sysinit.h>
 
 #include "wg.h"
@@ -88,6 +89,38 @@ wg_getstats(struct ifnet *ifp, struct wg_stats *stats)
 	stats->ratelimited += port->ratelimited;
 	stats->peers = sc->sc_npeers;
 }
+
+/* A sum over the stack's devices; arg2: where in their statistics. */
+static int
+wg_sysctl(SYSCTL_HANDLER_ARGS)
+{
+	const struct wg_softc *sc;
+	struct wg_stats stats;
+	uint64_t n = 0;
+
+	(void)oidp, (void)arg1;
+	LIST_FOREACH (sc, &V_wg_devices, sc_le) {
+		stats = sc->sc_stats;
+		stats.peers = sc->sc_npeers;
+		n += *(const uint64_t *)((const char *)&stats + arg2);
+	}
+	return (SYSCTL_OUT(req, &n, sizeof(n)));
+}
+SYSCTL_NODE(_net, OID_AUTO, wg, CTLFLAG_RW, NULL, "WireGuard");
+#define WG_STAT(name, descr) \
+	SYSCTL_PROC(_net_wg, OID_AUTO, name, CTLTYPE_U64 | CTLFLAG_VNET | CTLFLAG_RD | CTLFLAG_STATS, NULL, \
+	    offsetof(struct wg_stats, name), wg_sysctl, "QU", descr)
+WG_STAT(bad_source, "Packets from sources that their peer is not allowed");
+WG_STAT(dropped, "Packets dropped for want of memory");
+WG_STAT(handshakes, "Sessions begun");
+WG_STAT(no_endpoint, "Packets for peers whose address is not known");
+WG_STAT(no_peer, "Packets that no peer's allowed IPs have room for");
+WG_STAT(peers, "Peers now");
+WG_STAT(replayed, "Packets that came again");
+WG_STAT(rx_bytes, "Bytes received, sealed");
+WG_STAT(rx_packets, "Packets received");
+WG_STAT(tx_bytes, "Bytes sent, sealed");
+WG_STAT(tx_packets, "Packets sent");
 
 static const struct if_clone wg_cloner = {
 	.ifc_name = "wg",

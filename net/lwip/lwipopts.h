@@ -37,7 +37,7 @@
 /* ---- IPv4 ---- */
 
 #define IP_REASS_MAX_PBUFS 64		/* one datagram of 64 KiB in 1500-byte fragments, and some more */
-#define IP_DEFAULT_TTL 64		/* RFC 1700, and everybody's default; lwIP's is 255 */
+#define IP_DEFAULT_TTL inet_ttl()	/* net.inet.ip.ttl: 64 (RFC 1700, everybody's default; lwIP's is 255) */
 #define IP_FORWARD 1			/* where a stack is told to: inet_canforward(), net/route.c */
 #define LWIP_HOOK_IP4_ROUTE_SRC(src, dest) inet_route(dest)
 #define LWIP_HOOK_ETHARP_GET_GW(netif, dest) inet_gateway(netif, dest)
@@ -86,13 +86,13 @@
  * An acknowledgement of its own for a window that opened, when an eighth of it did.  opt.h's four segments would
  * send one for every four, on top of one for every second segment received.
  */
-#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 8)
+#define TCP_WND_UPDATE_THRESHOLD inet_wnd_threshold()	/* less where net.inet.tcp.recvspace is: net/socket.c */
 /* Timestamps are off: between two stacks they took 16% of the throughput; what they give matters on long fast paths. */
 #define LWIP_TCP_SACK_OUT 1		/* tell peers outside that understand it; lwIP's own sender ignores it */
 #define TCP_LISTEN_BACKLOG 1		/* connections that nobody accepts are bounded */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1	/* its destructor says that a pcb is gone, in all cases (net/socket.c) */
 #define SO_REUSE 1			/* a port can be listened on while old connections are in TIME_WAIT */
-#define TCP_MSL 30000UL			/* FreeBSD's net.inet.tcp.msl: TIME_WAIT is 60 s */
+#define TCP_MSL inet_tcp_msl()		/* net.inet.tcp.msl: 30 s, TIME_WAIT is 60 s */
 /* Ephemeral ports: FreeBSD's net.inet.ip.portrange.  A port is not used again while in TIME_WAIT, so many help. */
 #define TCP_LOCAL_PORT_RANGE_START 10000
 #define TCP_LOCAL_PORT_RANGE_END 65535

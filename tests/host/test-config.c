@@ -171,6 +171,8 @@ static const struct {
 	{ DC " route { to = \"10.1.0.0/16\"; interface = wg0; gateway = \"10.0.0.1\"; }\n}\n",
 	    "c:3: vnet \"dc\": route: has a `gateway` and an `interface`\n" },
 	{ DC " route { to = \"10.1.0.0/16\"; }\n}\n", "c:3: vnet \"dc\": route: has no `gateway`\n" },
+	{ DC " sysctl = 7;\n}\n", "c:3: vnet \"dc\": sysctl: not \"NAME=VALUE\"\n" },
+	{ DC " sysctl = [ \"a.b=1\", \"=2\" ];\n}\n", "c:3: vnet \"dc\": sysctl: not \"NAME=VALUE\"\n" },
 	{ DC " forwarding = maybe;\n}\n", "c:3: vnet \"dc\": forwarding: not `true` or `false`, once\n" },
 	{ DC " publish { listen = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": publish: has no `to`\n" },
 	{ DC " forward { to = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": forward: has no `listen`\n" },

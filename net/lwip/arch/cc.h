@@ -18,8 +18,11 @@ struct ip6_addr;
 struct netif;
 struct pbuf;
 
-/* These are net/random.c's, net/timer.c's, net/inet.c's, net/route.c's and net/route6.c's; vnet_* are uvnet/vnet.h's. */
+/* These are net/random.c's, sysctl.c's, socket.c's, timer.c's, inet.c's, route.c's and route6.c's; vnet_* are uvnet/vnet.h's. */
 uint32_t inet_random(void);
+unsigned char inet_ttl(void);
+unsigned inet_tcp_msl(void);
+unsigned inet_wnd_threshold(void);
 signed char inet_poll_later(struct netif *netif);
 void inet_panic(const char *what, const char *file, int line) __attribute__((noreturn, cold));
 struct netif *inet_route(const struct ip4_addr *to);

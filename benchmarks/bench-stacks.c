@@ -9,6 +9,9 @@
  * vmalloc grew by.  A namespace is destroyed by a kernel thread some time after its last reference is gone; the
  * end of that shows in the per-CPU areas, which stop shrinking.  Where the kernel allows no namespace there are
  * only our rows, with 0 for the peer.
+ *
+ * The last rows are 10,000 stacks with nothing to do, for 30 s (idle.h; `--idle SECONDS` for fewer): the peer there is the
+ * bound that the project has set itself, 0.1 s of CPU in 30 s and a wake-up a second.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +27,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "idle.h"
 #include "inet.h"
 
 #define MAX 10000
@@ -191,12 +195,21 @@ main(int argc, char **argv)
 {
 	static const int counts[] = { 1, 1000, MAX };
 	static const char ns[] = "unshare(CLONE_NEWNET) + lo up";
-	const int json = bench_options(argc, argv);
 	const struct rlimit files = { MAX + 64, MAX + 64 };
 	struct bench_row rows[9];
 	char names[9][40];
 	struct cost o, p;
+	struct idle idle;
+	int seconds = 30, json;
 	size_t n = 0;
+
+	if (argc > 2 && strcmp(argv[1], "--idle") == 0 && atoi(argv[2]) > 0) {
+		seconds = atoi(argv[2]);
+		argv[2] = argv[0];
+		argv += 2;
+		argc -= 2;
+	}
+	json = bench_options(argc, argv);
 
 	setrlimit(RLIMIT_NOFILE, &files);	/* as root; else what is there has to do */
 	for (size_t i = 0; i < 3; i++) {
@@ -212,6 +225,16 @@ main(int argc, char **argv)
 		n++;
 		snprintf(names[n], sizeof(names[n]), "memory, one of %d", counts[i]);
 		rows[n] = (struct bench_row){ names[n], "KiB", o.kib, p.kib, ns, BENCH_LESS };
+		n++;
+	}
+	if (idle_measure(MAX, seconds, &idle) == 0) {
+		snprintf(names[n], sizeof(names[n]), "CPU, %d idle for %d s", MAX, seconds);
+		rows[n] = (struct bench_row){ names[n], "s", idle.seconds > 1e-6 ? idle.seconds : 1e-6, 0.1 * seconds / 30,
+		    "the bound: 0.1 s in 30 s", BENCH_LESS };
+		n++;
+		snprintf(names[n], sizeof(names[n]), "wake-ups, %d idle for %d s", MAX, seconds);
+		rows[n] = (struct bench_row){ names[n], "", idle.wakeups > 0 ? idle.wakeups : 0.5, seconds,
+		    "the bound: one a second (0.5: none)", BENCH_LESS };
 		n++;
 	}
 	bench_print("stacks", rows, n, json);

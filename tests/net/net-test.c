@@ -53,7 +53,13 @@ net_test_load(void)
 void
 net_test_init(unsigned n)
 {
-	const struct vnet_config config = { .max = 64 };
+	net_test_init_max(n, 64);
+}
+
+void
+net_test_init_max(unsigned n, unsigned max)
+{
+	const struct vnet_config config = { .max = max };
 	unsigned cpus[64], x = 1;
 	struct uverr err;
 
@@ -82,29 +88,39 @@ net_test_fini(void)
 
 /* ---- Stacks ---- */
 
-static void
-end_make(struct end *e, const char *pair, char side, unsigned cpu, const char *addr, struct ifnet *peer)
+void
+end_make_on(struct end *e, unsigned cpu, const char *name, const char *addr, struct ifnet *peer)
 {
 	const struct epair_params params = { .peer = peer };
-	char name[VNET_NAMELEN];
 	struct in_addr in;
 	struct uverr err;
 
-	snprintf(name, sizeof(name), "%s-%c", pair, side);
 	if (vnet_alloc(name, cpu, &e->v, &err) != 0)
 		fail_msg("%s", err.text);
 	CURVNET_SET(e->v);
 	assert_int_equal(inet->if_clone_create("epair", "ep0", &params, &e->ifp), 0);
-	inet_pton(AF_INET, addr, &in);
-	assert_int_equal(inet->if_addaddr(e->ifp, in, 24), 0);
+	if (addr != NULL) {
+		assert_int_equal(inet_pton(AF_INET, addr, &in), 1);
+		assert_int_equal(inet->if_addaddr(e->ifp, in, 24), 0);
+	}
 	CURVNET_RESTORE();
+}
+
+void
+end_make(struct end *e, const char *name, const char *addr, struct ifnet *peer)
+{
+	end_make_on(e, 0, name, addr, peer);
 }
 
 void
 pair_make(struct pair *p, const char *name, unsigned cpu_a, unsigned cpu_b)
 {
-	end_make(&p->a, name, 'a', cpu_a, "10.0.0.1", NULL);
-	end_make(&p->b, name, 'b', cpu_b, "10.0.0.2", p->a.ifp);
+	char side[VNET_NAMELEN];
+
+	snprintf(side, sizeof(side), "%s-a", name);
+	end_make_on(&p->a, cpu_a, side, "10.0.0.1", NULL);
+	snprintf(side, sizeof(side), "%s-b", name);
+	end_make_on(&p->b, cpu_b, side, "10.0.0.2", p->a.ifp);
 }
 
 void

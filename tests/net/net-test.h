@@ -30,8 +30,9 @@
 extern const struct inet_kpi *inet;
 extern linker_file_t inet_file, epair_file;
 
-/* The program's CPUs 0 to n-1 get a worker; the test itself runs their rounds. */
+/* The program's CPUs 0 to n-1 get a worker; the test itself runs their rounds.  There is room for 64 stacks, or `max`. */
 void net_test_init(unsigned nworkers);
+void net_test_init_max(unsigned nworkers, unsigned max);
 void net_test_load(void);
 void net_test_fini(void);
 
@@ -46,6 +47,9 @@ struct pair {
 	struct end a, b;	/* 10.0.0.1 and 10.0.0.2 */
 };
 
+/* A stack with the interface ep0 on a link to `peer` (NULL: to nobody yet), and an address (NULL: none). */
+void end_make_on(struct end *e, unsigned cpu, const char *name, const char *addr, struct ifnet *peer);
+void end_make(struct end *e, const char *name, const char *addr, struct ifnet *peer);	/* on CPU 0 */
 void pair_make(struct pair *p, const char *name, unsigned cpu_a, unsigned cpu_b);
 void pair_destroy(struct pair *p);
 void end_carrier(const struct end *e, int link_state);

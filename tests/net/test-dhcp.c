@@ -70,19 +70,6 @@ step(int serving)
 }
 
 static void
-end_open(struct end *e, const char *name, struct ifnet *peer)
-{
-	const struct epair_params params = { .peer = peer };
-	struct uverr err;
-
-	if (vnet_alloc(name, 0, &e->v, &err) != 0)
-		fail_msg("%s", err.text);
-	CURVNET_SET(e->v);
-	assert_int_equal(inet->if_clone_create("epair", "ep0", &params, &e->ifp), 0);
-	CURVNET_RESTORE();
-}
-
-static void
 server_open(void)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(67) };
@@ -124,8 +111,8 @@ a_lease_is_taken_renewed_and_lost(void **state)
 	unsigned i, before;
 
 	(void)state;
-	end_open(&client, "client", NULL);
-	end_open(&server, "server", client.ifp);
+	end_make(&client, "client", NULL, NULL);
+	end_make(&server, "server", NULL, client.ifp);
 	server_open();
 	client_start();
 	for (i = 0; i < 1000 && address() == 0; i++)

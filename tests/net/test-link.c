@@ -119,21 +119,17 @@ a_destroyed_stack_leaves_the_others_alone(void **state)
 static void
 the_end_that_is_left_can_get_a_new_peer(void **state)
 {
-	const struct epair_params params = { .peer = red.a.ifp };
 	struct if_data data;
 	struct transfer t;
-	struct uverr err;
 	struct in_addr in;
 
 	(void)state;
 	vnet_destroy(red.b.v);
 	end_data(&red.a, &data);
 	assert_int_equal(data.link_state, LINK_STATE_DOWN);
-	assert_int_equal(vnet_alloc("red-c", 0, &red.b.v, &err), 0);
-	CURVNET_SET(red.b.v);
-	assert_int_equal(inet->if_clone_create("epair", "ep0", &params, &red.b.ifp), 0);
+	end_make(&red.b, "red-c", "10.0.0.2", red.a.ifp);
 	inet_pton(AF_INET, "10.0.0.2", &in);
-	assert_int_equal(inet->if_addaddr(red.b.ifp, in, 24), 0);
+	CURVNET_SET(red.b.v);
 	assert_int_equal(inet->if_addaddr(red.b.ifp, in, 24), -EEXIST);
 	CURVNET_RESTORE();
 	end_data(&red.a, &data);

@@ -18,6 +18,7 @@
 #include "ping.h"
 #include "report.h"
 #include "stack.h"
+#include "tap.h"
 #include "wg.h"
 
 /* {"ok": true}, or what went wrong. */
@@ -48,6 +49,11 @@ create_run(const struct request *req)
 		if (cfg.vnets[i].wireguard != NULL)
 			error = uverr(&err, EINVAL, "%s: vnet \"%s\": `wireguard` is for `vnet run` only", req->file,
 			    cfg.vnets[i].name);
+	for (size_t i = 0; error == 0 && i < cfg.nvnets; i++)
+		for (size_t k = 0; error == 0 && k < cfg.vnets[i].ninterfaces; k++)
+			if (cfg.vnets[i].interfaces[k].kind != CONFIG_LINK)
+				error = uverr(&err, EINVAL, "%s: vnet \"%s\": `tun`, `tap` and `packet` are for `vnet run` only",
+				    req->file, cfg.vnets[i].name);
 	if (error == 0) {
 		error = stacks_create(&cfg, &err);
 	}
@@ -122,6 +128,8 @@ kldunload_run(const struct request *req)
 		error = uverr(&err, EBUSY, "%s: vnet itself needs it", req->name);
 	else if (file == kld_find("if_wg") && wg != NULL)
 		error = uverr(&err, EBUSY, "%s: configured tunnels need it", req->name);
+	else if (file == kld_find("if_tap") && tap != NULL)
+		error = uverr(&err, EBUSY, "%s: configured interfaces need it", req->name);
 	else if (file == kld_find("if_epair") && !TAILQ_EMPTY(&links))
 		error = uverr(&err, EBUSY, "%s: link \"%s\" needs it", req->name, TAILQ_FIRST(&links)->l_name);
 	else {

@@ -138,7 +138,8 @@ links_check(struct config *cfg, struct item *items)
 	for (size_t i = 0; i < cfg->nvnets; i++) {
 		cv = &cfg->vnets[i];
 		for (size_t j = 0; j < cv->ninterfaces; j++)
-			items[n++] = (struct item){ .cv = cv, .ifc = &cv->interfaces[j], .line = cv->interfaces[j].line };
+			if (cv->interfaces[j].kind == CONFIG_LINK)
+				items[n++] = (struct item){ .cv = cv, .ifc = &cv->interfaces[j], .line = cv->interfaces[j].line };
 	}
 	qsort(items, n, sizeof(*items), link_cmp);
 	for (size_t i = 1; i < n; i++) {
@@ -213,7 +214,7 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 		if (rt->ifname[0] != '\0') {
 			for (j = 0; j < cv->ninterfaces && strcmp(cv->interfaces[j].name, rt->ifname) != 0; j++)
 				continue;
-			if (j < cv->ninterfaces || cv->wireguard == NULL)
+			if (j < cv->ninterfaces ? cv->interfaces[j].kind != CONFIG_TUN : cv->wireguard == NULL)
 				config_error(cfg, rt->line, "vnet \"%s\": route.interface: %s: %s", cv->name, rt->ifname,
 				    j < cv->ninterfaces ? "is Ethernet; a route over it needs a `gateway`" :
 				    "this stack has no tunnel of that name");
@@ -255,8 +256,11 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 
 	for (i = 0; i < cv->ninterfaces; i++) {
 		ifc = &cv->interfaces[i];
-		if (ifc->link[0] == '\0')
+		if (ifc->kind == CONFIG_LINK && ifc->link[0] == '\0')
 			config_error(cfg, ifc->line, "vnet \"%s\": interface %s: has no `link`", cv->name, ifc->name);
+		if (ifc->kind == CONFIG_TUN && (ifc->dhcp || ifc->slaac))
+			config_error(cfg, ifc->line, "vnet \"%s\": interface %s.address: a TUN device has no neighbours that"
+			    " could give it one", cv->name, ifc->name);
 		for (j = 0; j < i; j++) {
 			other = &cv->interfaces[j];
 			if (strcmp(ifc->name, other->name) == 0)

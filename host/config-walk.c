@@ -155,24 +155,33 @@ interface_walk(struct walk *w, struct config_interface *ifc, int mark, const ucl
 {
 	const ucl_object_t *head;
 	ucl_object_iter_t it = NULL;
-	char path[256];
+	static const char *const kinds[] = {
+		[CONFIG_LINK] = "link", [CONFIG_TUN] = "tun", [CONFIG_TAP] = "tap", [CONFIG_PACKET] = "packet"
+	};
+	char path[256], *to;
 	const char *key, *s;
-	int m;
+	size_t kind, size;
+	int m, given = 0;
 
 	while ((head = ucl_object_iterate(obj, &it, true)) != NULL) {
 		key = ucl_object_key(head);
 		m = scan_key(w->scan, mark, key);
 		snprintf(path, sizeof(path), "interface %s.%.64s", ifc->name, key);
-		if (strcmp(key, "link") != 0 && strcmp(key, "address") != 0) {
-			WALK_ERROR(w, m, "%s: unknown key", path);
+		for (kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]) && strcmp(key, kinds[kind]) != 0; kind++)
 			continue;
-		}
-		if (key[0] == 'a') {
+		if (strcmp(key, "address") == 0) {
 			addresses_walk(w, ifc, mark, m, path, head);
+		} else if (kind == sizeof(kinds) / sizeof(kinds[0])) {
+			WALK_ERROR(w, m, "%s: unknown key", path);
 		} else if ((s = value_string(w, m, path, head)) != NULL) {
-			if (!config_name_ok(s, sizeof(ifc->link)))
+			if (given++ > 0)
+				WALK_ERROR(w, m, "%s: it is %s already", path, kinds[ifc->kind]);
+			ifc->kind = (enum config_kind)kind;
+			to = kind == CONFIG_LINK ? ifc->link : ifc->device;
+			size = kind == CONFIG_LINK ? sizeof(ifc->link) : sizeof(ifc->device);
+			if (!config_name_ok(s, size))
 				WALK_ERROR(w, m, "%s: \"%.64s\" is not a name", path, s);
-			snprintf(ifc->link, sizeof(ifc->link), "%s", s);
+			snprintf(to, size, "%s", s);
 		}
 	}
 }

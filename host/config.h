@@ -41,9 +41,13 @@ struct config_addr6 {
 	int prefixlen;
 };
 
+enum config_kind { CONFIG_LINK, CONFIG_TUN, CONFIG_TAP, CONFIG_PACKET };
+
 struct config_interface {
 	char name[IFNAMSIZ_UV];
-	char link[VNET_NAMELEN];
+	enum config_kind kind;
+	char link[VNET_NAMELEN];	/* of that kind, else "" */
+	char device[IFNAMSIZ_UV];	/* of the others: the host's */
 	struct in_addr addr;
 	int prefixlen;			/* -1: the interface has no IPv4 address */
 	struct config_addr6 addr6[CONFIG_MAXADDR6];

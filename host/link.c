@@ -106,6 +106,22 @@ link_setstate(struct link *l, int up)
 			carrier_set(l->l_ends[i], up && whole ? LINK_STATE_UP : LINK_STATE_DOWN);
 }
 
+int
+interface_address(struct ifnet *ifp, const struct config_interface *ifc, int flags6, struct uverr *err)
+{
+	int error = 0;
+
+	if (ifc->prefixlen >= 0)
+		error = inet->if_addaddr(ifp, ifc->addr, (unsigned)ifc->prefixlen);
+	for (int i = 0; i < ifc->naddr6 && error == 0; i++)
+		error = inet->if_addaddr6(ifp, &ifc->addr6[i].addr, (unsigned)ifc->addr6[i].prefixlen, flags6);
+	if (error == 0 && ifc->dhcp)
+		error = inet->if_dhcp(ifp);
+	if (error == 0 && ifc->slaac)
+		error = inet->if_acceptrtadv(ifp);
+	return (error == 0 ? 0 : uverr(err, -error, "address: %s", strerror(-error)));
+}
+
 /* Make the interface, as the peer of the other end if that is there, and give it its address. */
 static int
 end_attach(struct end *e, const struct config_interface *ifc, const struct end *other, struct uverr *err)
@@ -119,25 +135,13 @@ end_attach(struct end *e, const struct config_interface *ifc, const struct end *
 		    error == -ENOENT ? "no cloner \"epair\" (is if_epair.ko loaded?)" : strerror(-error)));
 	if (e->e_link->l_capture != NULL)
 		inet->if_setchecksums(e->e_ifp, 1);
-	if (ifc->prefixlen >= 0) {
-		error = inet->if_addaddr(e->e_ifp, ifc->addr, (unsigned)ifc->prefixlen);
-		if (error != 0) {
-			inet->if_clone_destroy(e->e_ifp);
-			return (uverr(err, -error, "interface %s.address: %s", ifc->name, strerror(-error)));
-		}
-	}
 	/* That no two ends of a link have the same address was checked: they are valid at once. */
-	for (int i = 0; i < ifc->naddr6 && error == 0; i++)
-		error = inet->if_addaddr6(e->e_ifp, &ifc->addr6[i].addr, (unsigned)ifc->addr6[i].prefixlen, IN6_IFF_NODAD);
-	if (error == 0 && ifc->dhcp)
-		error = inet->if_dhcp(e->e_ifp);
-	if (error == 0 && ifc->slaac)
-		error = inet->if_acceptrtadv(e->e_ifp);
+	error = interface_address(e->e_ifp, ifc, IN6_IFF_NODAD, err);
 	if (error != 0) {
 		inet->if_clone_destroy(e->e_ifp);
-		return (uverr(err, -error, "interface %s.address: %s", ifc->name, strerror(-error)));
+		uverr_prefix(err, "interface %s", ifc->name);
 	}
-	return (0);
+	return (error);
 }
 
 int

@@ -13,6 +13,7 @@
 #include <string.h>
 #include "report.h"
 #include "stack.h"
+#include "tap.h"
 
 struct row {
 	const struct stack *st;
@@ -92,6 +93,9 @@ row_json(const struct row *row, const struct ifrow *ifs)
 		link = link_of(row->st, ifs[i].name);
 		if (link != NULL)
 			json_str(ifj, "link", link);
+		link = hosttap_device(row->st, ifs[i].name);
+		if (link != NULL)
+			json_str(ifj, "device", link);
 		addrs_put(ifj, &ifs[i].data);
 		counters_put(ifj, &ifs[i].data);
 		json_append(list, ifj);
@@ -238,6 +242,9 @@ report_interfaces(const struct stack *st)
 		link = link_of(st, inet->if_name(ifp));
 		if (link != NULL)
 			json_str(one, "link", link);
+		link = hosttap_device(st, inet->if_name(ifp));
+		if (link != NULL)
+			json_str(one, "device", link);
 		addrs_put(one, &data);
 		json_put(one, "addresses", addresses_json(ifp, &data));
 		counters_put(one, &data);

@@ -21,11 +21,13 @@
 #include <unistd.h>
 #include <uvnet/callout.h>
 #include <uvnet/dpcpu.h>
+#include <uvnet/if_tap.h>
 #include <uvnet/module.h>
 #include <uvnet/netisr.h>
 #include "config.h"
 #include "control.h"
 #include "stack.h"
+#include "tap.h"
 #include "vnet.h"
 #include "wg.h"
 
@@ -109,10 +111,21 @@ wireguard_wanted(const struct config *cfg)
 	return (0);
 }
 
+static size_t
+taps_wanted(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nvnets; i++)
+		for (size_t j = 0; j < cfg->vnets[i].ninterfaces; j++)
+			if (cfg->vnets[i].interfaces[j].kind != CONFIG_LINK)
+				return (1);
+	return (0);
+}
+
 static int
 modules_load(const struct run *run, struct uverr *err)
 {
-	static const char *const names[] = { "inet.ko", "if_epair.ko", "if_wg.ko" };
+	const char *const names[] = { "inet.ko", "if_epair.ko", wireguard_wanted(&run->cfg) ? "if_wg.ko" : NULL,
+	    taps_wanted(&run->cfg) ? "if_tap.ko" : NULL };
 	char dir[PATH_MAX], path[PATH_MAX + 64];
 	linker_file_t file;
 	int error;
@@ -120,7 +133,9 @@ modules_load(const struct run *run, struct uverr *err)
 	error = run->opt->key != NULL ? signed_require(run->opt->key, err) : 0;
 	if (error == 0)
 		error = modules_find(run, dir, err);
-	for (size_t i = 0; i < 2 + wireguard_wanted(&run->cfg) && error == 0; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && error == 0; i++) {
+		if (names[i] == NULL)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		error = kld_load(path, &file, err);
 		if (error == 0 && run->opt->verbose)
@@ -138,6 +153,10 @@ modules_load(const struct run *run, struct uverr *err)
 	wg = file != NULL ? kld_lookup(file, "wg_kpi") : NULL;
 	if (file != NULL && (wg == NULL || wg->version != WG_KPI_VERSION || wg->size != sizeof(*wg)))
 		return (uverr(err, ENOEXEC, "%s/if_wg.ko: not made for this program", dir));
+	file = kld_find("if_tap");
+	tap = file != NULL ? kld_lookup(file, "tap_kpi") : NULL;
+	if (file != NULL && (tap == NULL || tap->version != TAP_KPI_VERSION || tap->size != sizeof(*tap)))
+		return (uverr(err, ENOEXEC, "%s/if_tap.ko: not made for this program", dir));
 	return (0);
 }
 

@@ -17,6 +17,7 @@
 #include "ping.h"
 #include "relay.h"
 #include "stack.h"
+#include "tap.h"
 #include "wg.h"
 
 struct stack_list stacks = TAILQ_HEAD_INITIALIZER(stacks);
@@ -86,7 +87,8 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	}
 	for (i = 0; i < cv->ninterfaces && error == 0; i++) {
 		*line = cv->interfaces[i].line;
-		error = end_create(st, &cv->interfaces[i], err);
+		error = cv->interfaces[i].kind == CONFIG_LINK ? end_create(st, &cv->interfaces[i], err) :
+		    hosttap_create(st, &cv->interfaces[i], err);
 	}
 	if (error == 0 && cv->wireguard != NULL) {
 		*line = cv->line;
@@ -124,6 +126,7 @@ stack_create(const struct config *cfg, const struct config_vnet *cv, struct uver
 		return (uverr(err, ENOMEM, "out of memory"));
 	st->st_maxconns = cv->connections;
 	LIST_INIT(&st->st_ends);
+	LIST_INIT(&st->st_taps);
 	LIST_INIT(&st->st_forwards);
 	LIST_INIT(&st->st_publishes);
 	LIST_INIT(&st->st_relays);
@@ -171,6 +174,8 @@ stack_destroy(struct stack *st)
 		relay_destroy(LIST_FIRST(&st->st_relays));
 	wgsock_destroy(st);
 	wg_destroy(st);
+	while (!LIST_EMPTY(&st->st_taps))
+		hosttap_destroy(st, LIST_FIRST(&st->st_taps));
 	while (!LIST_EMPTY(&st->st_ends))
 		end_destroy(LIST_FIRST(&st->st_ends));
 	CURVNET_RESTORE();

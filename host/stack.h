@@ -47,6 +47,7 @@ LIST_HEAD(publish_list, publish);
 LIST_HEAD(relay_list, relay);
 LIST_HEAD(udpport_list, udpport);
 LIST_HEAD(ping_list, ping);
+LIST_HEAD(hosttap_list, hosttap);
 
 struct stack {
 	TAILQ_ENTRY(stack) st_le;
@@ -55,6 +56,7 @@ struct stack {
 	struct wgport *st_wg;		/* its WireGuard (wg.c), or NULL */
 	struct wgsock *st_wgsock;	/* where wg(8) configures that (wgsock.c), or NULL */
 	struct end_list st_ends;
+	struct hosttap_list st_taps;	/* interfaces on devices of the host (tap.c) */
 	struct forward_list st_forwards;
 	struct publish_list st_publishes;
 	struct relay_list st_relays;
@@ -95,6 +97,9 @@ struct worker *link_worker(const char *name);
 /* Give a stack an interface on a link, which is made by its first end.  The stack is current. */
 int end_create(struct stack *st, const struct config_interface *ifc, struct uverr *err);
 void end_destroy(struct end *e);
+
+/* Give an interface of the current stack the addresses that its section says. */
+int interface_address(struct ifnet *ifp, const struct config_interface *ifc, int flags6, struct uverr *err);
 
 struct link *link_find(const char *name);
 

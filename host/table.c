@@ -203,6 +203,8 @@ table_ifconfig(const json *answer)
 		    json_getint(ifc, "mtu"));
 		if (*json_getstr(ifc, "link") != '\0')
 			printf("\tlink %s\n", json_getstr(ifc, "link"));
+		if (*json_getstr(ifc, "device") != '\0')
+			printf("\tdevice %s\n", json_getstr(ifc, "device"));
 		if (strcmp(json_getstr(ifc, "ether"), "00:00:00:00:00:00") != 0)
 			printf("\tether %s\n", json_getstr(ifc, "ether"));
 		for (k = 0; (a = json_each(ifc, "addresses", &k)) != NULL;)

@@ -51,7 +51,7 @@ def until(what, condition, limit=LIMIT):
 class WebServer:
     """A server on the host whose /file is `size` bytes that depend on `seed`."""
 
-    def __init__(self, seed, size):
+    def __init__(self, seed, size, host="127.0.0.1"):
         self.data = data = random.Random(seed).randbytes(size)
         self.sum = hashlib.sha256(data).hexdigest()
 
@@ -79,7 +79,7 @@ class WebServer:
         class Server(http.server.ThreadingHTTPServer):
             request_queue_size = 4096  # with Python's 5, a burst is dropped, and retried for up to a minute
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((host, 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

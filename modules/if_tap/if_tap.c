@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * if_tap.ko: the interface and the module.
+ *
+ * Theory of operation.  The interface's other side is whatever its maker writes frames to and reads them from; the
+ * module knows no descriptor.  What the host writes into it is cut into packets at once (split.c); what the stack sends
+ * is joined for as long as the worker's round lasts (merge.c).  Both sides leave checksums and segmentation to the other where
+ * they may, so one system call carries up to 64 KiB.
+ *
+ * All state is in the softc, in the stack's heap.
+ */
+#include <sys/random.h>
+#include <uvnet/module.h>
+#include <uvnet/sysinit.h>
+
+#include "tap.h"
+
+static int
+tap_transmit(struct ifnet *ifp, struct pkt *p)
+{
+	return (tap_merge(if_getsoftc(ifp), p));
+}
+
+static int
+tap_mac(uint8_t mac[6], const uint8_t wanted[6])
+{
+	static const uint8_t none[6];
+
+	memcpy(mac, wanted, sizeof(none));
+	if (memcmp(wanted, none, sizeof(none)) != 0)
+		return ((wanted[0] & 0x01) != 0 ? -EINVAL : 0);
+	if (getrandom(mac, sizeof(none), 0) != sizeof(none))
+		return (-EIO);
+	mac[0] = (uint8_t)((mac[0] & 0xfe) | 0x02);	/* one station's, locally administered */
+	return (0);
+}
+
+static int
+tap_clone_create(const struct if_clone *ifc, const char *name, const void *params, struct ifnet **ifpp)
+{
+	const struct tap_params *tp = params;
+	struct tap_softc *sc;
+	struct if_data data;
+	uint8_t mac[6];
+	int error;
+
+	(void)ifc;
+	if (tp == NULL || tp->ops == NULL)
+		return (-EINVAL);
+	sc = vnet_calloc(1, sizeof(*sc));
+	if (sc == NULL)
+		return (-ENOMEM);
+	sc->sc_vnet = curvnet;
+	sc->sc_ops = tp->ops;
+	sc->sc_arg = tp->arg;
+	sc->sc_l2 = tp->ether ? ETHER_SIZE : 0;
+	error = tap_mac(mac, tp->mac);
+	if (error == 0)
+		error = if_alloc(name, &sc->sc_ifp);
+	if (error != 0)
+		goto fail;
+	if_setsoftc(sc->sc_ifp, sc);
+	if_settransmitfn(sc->sc_ifp, tap_transmit);
+	error = tp->ether ? ether_ifattach(sc->sc_ifp, mac) : if_attach(sc->sc_ifp, tp->mtu);
+	if (error != 0)
+		goto fail_ifp;
+	if_setchecksums(sc->sc_ifp, 1);
+	if_getdata(sc->sc_ifp, &data);
+	sc->sc_mtu = data.mtu;
+	*ifpp = sc->sc_ifp;
+	return (0);
+
+fail_ifp:
+	if_free(sc->sc_ifp);
+fail:
+	vnet_free(sc);
+	return (error);
+}
+
+static void
+tap_clone_destroy(const struct if_clone *ifc, struct ifnet *ifp)
+{
+	struct tap_softc *sc = if_getsoftc(ifp);
+
+	(void)ifc;
+	ether_ifdetach(ifp);
+	tap_merge_drop(sc);
+	if_free(ifp);
+	vnet_free(sc);
+}
+
+static void
+tap_input(struct ifnet *ifp, const void *frame, size_t len)
+{
+	struct tap_softc *sc = if_getsoftc(ifp);
+
+	CURVNET_SET(sc->sc_vnet);
+	tap_split(sc, frame, len);
+	CURVNET_RESTORE();
+}
+
+static void
+tap_flush(struct ifnet *ifp)
+{
+	tap_merge_flush(if_getsoftc(ifp));
+}
+
+static void
+tap_getstats(struct ifnet *ifp, struct tap_stats *stats)
+{
+	*stats = ((const struct tap_softc *)if_getsoftc(ifp))->sc_stats;
+}
+
+static const struct if_clone tap_cloner = {
+	.ifc_name = "tap",
+	.ifc_create = tap_clone_create,
+	.ifc_destroy = tap_clone_destroy,
+};
+
+static int
+vnet_tap_init(const void *arg)
+{
+	(void)arg;
+	return (if_clone_attach(&tap_cloner));
+}
+VNET_SYSINIT(vnet_tap_init, SI_SUB_PSEUDO, SI_ORDER_ANY, vnet_tap_init, NULL);
+
+static void
+vnet_tap_uninit(const void *arg)
+{
+	(void)arg;
+	if_clone_detach(&tap_cloner);
+}
+VNET_SYSUNINIT(vnet_tap_uninit, SI_SUB_PSEUDO, SI_ORDER_ANY, vnet_tap_uninit, NULL);
+
+const struct tap_kpi tap_kpi = {
+	.version = TAP_KPI_VERSION,
+	.size = sizeof(struct tap_kpi),
+	.input = tap_input,
+	.flush = tap_flush,
+	.getstats = tap_getstats,
+};
+
+static const moduledata_t tap_mod = { .name = "if_tap" };
+DECLARE_MODULE(if_tap, tap_mod, SI_SUB_PSEUDO, SI_ORDER_ANY);
+MODULE_VERSION(if_tap, 1);
+MODULE_DEPEND(if_tap, inet, 1, 1, 1);

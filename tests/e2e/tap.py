@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Interfaces on devices of the host: TUN, TAP and packet sockets, in a network namespace of this test's own."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+from harness import NOBODY, Vnet, WebServer, fetch_sum, free_ports, main, until
+
+MB = 1 << 20
+
+
+def ip(*args):
+    subprocess.run(["ip", *args], check=True)
+
+
+@contextlib.contextmanager
+def as_root(program):
+    prefix, program.prefix = program.prefix, []
+    try:
+        yield
+    finally:
+        program.prefix = prefix
+
+
+def stack(kind, device, server, forward, port):
+    return f"""
+vnet red {{
+    interface host0 {{ {kind} = "{device}"; address = ["10.7.0.2/24", "fd07::2/64"]; }}
+    publish {{ listen = "10.7.0.2:80"; to = "127.0.0.1:{server}"; }}
+    publish {{ listen = "[fd07::2]:80"; to = "127.0.0.1:{server}"; }}
+    forward {{ listen = "127.0.0.1:{forward}"; to = "10.7.0.1:{port}"; }}
+}}
+"""
+
+
+def fetched(url):
+    """The sum of what the host's own TCP fetches."""
+    out = subprocess.run(f"set -o pipefail; curl -sfg --noproxy '*' --max-time 60 '{url}' | sha256sum", shell=True,
+                         executable="/bin/bash", check=True, capture_output=True, text=True).stdout
+    return out.split()[0]
+
+
+def exists(device):
+    return subprocess.run(["ip", "link", "show", device], check=False, capture_output=True).returncode == 0
+
+
+def address(device):
+    ip("addr", "add", "10.7.0.1/24", "dev", device)
+    ip("addr", "add", "fd07::1/64", "dev", device, "nodad")
+    ip("link", "set", device, "up")
+
+
+def both_ways(program, kind, device, prepare):
+    """Files from the stack to the host's TCP, by IPv4 and IPv6, and from the host into the stack."""
+    web, other = WebServer(1, 16 * MB), WebServer(2, 16 * MB, host="")
+    (forward,) = free_ports(1)
+    try:
+        with Vnet(program, stack(kind, device, web.port, forward, other.port)) as vnet:
+            prepare(device)
+            interfaces = vnet.json("ifconfig", "red")["interfaces"]
+            assert interfaces[0]["device"] == device, interfaces
+            until("its IPv6 address is valid",
+                  lambda: all("state" not in a for a in vnet.json("ifconfig", "red")["interfaces"][0]["addresses"]))
+            assert fetched("http://10.7.0.2/file") == web.sum
+            assert fetched("http://[fd07::2]/file") == web.sum
+            assert fetch_sum(forward) == other.sum
+            assert vnet.stop() == 0, vnet.output()
+    finally:
+        web.close()
+        other.close()
+
+
+def a_tun_device_carries_files(program):
+    with as_root(program):
+        both_ways(program, "tun", "uvtun0", address)
+    assert not exists("uvtun0"), "it is gone with the stack"
+
+
+def a_tap_device_carries_files(program):
+    with as_root(program):
+        both_ways(program, "tap", "uvtap0", address)
+
+
+def a_packet_socket_carries_files(program):
+    ip("link", "add", "uvpa", "type", "veth", "peer", "name", "uvpb")
+    ip("link", "set", "uvpb", "up")
+    with as_root(program):
+        both_ways(program, "packet", "uvpb", lambda device: address("uvpa"))
+    ip("link", "delete", "uvpa")
+
+
+def a_user_has_the_device_that_root_made_for_him(program):
+    ip("tuntap", "add", "uvtun1", "mode", "tun", "user", str(NOBODY))
+    ip("link", "set", "uvtun1", "mtu", "1400")
+    both_ways(program, "tun", "uvtun1", address)
+    assert exists("uvtun1")
+    ip("link", "delete", "uvtun1")
+
+
+def what_cannot_be_is_said(program):
+    ip("link", "add", "uvd", "mtu", "9000", "type", "veth", "peer", "name", "uve")
+    for kind, device, words in (
+            ("tun", "uvtun2", "interface host0: tun uvtun2: making it takes CAP_NET_ADMIN; or have root make it for this"
+                              f" user: ip tuntap add uvtun2 mode tun user {NOBODY}"),
+            ("packet", "uvd", "interface host0: packet uvd: a packet socket takes CAP_NET_RAW"),
+            ("packet", "uvnone", "interface host0: packet uvnone: No such device")):
+        conf = program.write("bad.conf", stack(kind, device, 1, 2, 3))
+        code, _, err = program.call("run", "--socket", program.path("bad"), conf)
+        assert code == 1 and words in err, err
+    with as_root(program):
+        for kind, device, words in (
+                ("packet", "uvd", "its MTU is 9000, and a stack's is 1500: ip link set uvd mtu 1500"),
+                ("tun", "uvd", "there is an interface of that name, which is no tun device")):
+            conf = program.write("bad.conf", stack(kind, device, 1, 2, 3))
+            code, _, err = program.call("run", "--socket", program.path("bad"), conf)
+            assert code == 1 and words in err, err
+    ip("link", "delete", "uvd")
+    with Vnet(program, "vnet a { }") as vnet:
+        conf = program.write("late.conf", stack("tun", "uvtun3", 1, 2, 3))
+        code, _, err = vnet.call("create", conf)
+        assert code == 1 and "are for `vnet run` only" in err, err
+
+
+def begin():
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        print("1..0 # SKIP needs root and /dev/net/tun")
+        sys.exit(0)
+    if os.environ.get("UVNET_TAP_INSIDE") is None:
+        os.environ["UVNET_TAP_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+    ip("link", "set", "lo", "up")
+    main([a_tun_device_carries_files, a_tap_device_carries_files, a_packet_socket_carries_files,
+          a_user_has_the_device_that_root_made_for_him, what_cannot_be_is_said])
+
+
+begin()

@@ -14,6 +14,9 @@
  * is computed once a peer); the peer makes two key pairs and derives six times from keys that are ready.  Time is moved
  * on between handshakes (wg/nodes.c).
  *
+ * The tunnel: iperf3 between two network namespaces through a tunnel process in each, on TUN devices (wg/tunnel.sh), ours
+ * and wireguard-go in the same set-up.  What a CPU-second of the two processes carries; as root only, else 0.
+ *
  * Customers: 10,000 stacks with a port, a device and a peer each.  The other ends are 100 stacks with 100 peers each, in
  * the same process: their memory is counted to the customers, too.  Each sends a packet that arrives.  Then they idle:
  * three minutes in which not one timer may fire, then some with keepalives every 25 seconds (and the rekeys that come
@@ -21,10 +24,10 @@
  */
 #include <arpa/inet.h>
 #include <openssl/evp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <uvnet/callout.h>
 
@@ -219,6 +222,40 @@ handshakes(struct node *a, struct node *b)
 	return (turn_median(turns));
 }
 
+/* ---- The tunnel ---- */
+
+struct tunnel {
+	double gbits, cpu;		/* Gbit/s, CPU-seconds a gigabit */
+};
+
+static struct tunnel
+tunnel(const char *kind)
+{
+	static char sh[] = "sh";
+	char self[PATH_MAX], script[PATH_MAX + 64], name[32], *argv[] = { sh, script, name, self, NULL }, *out, *last;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct tunnel t = { 0, 0 };
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "bench-wg: no tunnel between namespaces: it takes root\n");
+		return (t);
+	}
+	self[n > 0 ? n : 0] = '\0';
+	*strrchr(self, '/') = '\0';
+	snprintf(script, sizeof(script), "%s/../benchmarks/tunnel.sh", self);
+	snprintf(name, sizeof(name), "%s", kind);
+	out = bench_run(argv);
+	if (out != NULL && *out != '\0') {
+		out[strlen(out) - 1] = '\0';
+		last = strrchr(out, '\n');
+		sscanf(last != NULL ? last : out, "%lf %lf", &t.gbits, &t.cpu);
+	}
+	if (t.cpu == 0)
+		fprintf(stderr, "bench-wg: no tunnel by %s: %s\n", kind, out != NULL ? out : "");
+	free(out);
+	return (t);
+}
+
 /* ---- Customers ---- */
 
 static char hub_hex[2][2 * WG_KEY_SIZE + 1];	/* private, public: all hubs have one key */
@@ -344,6 +381,7 @@ main(int argc, char **argv)
 {
 	const int json = bench_options(argc, argv);
 	double empty, kib, idle_ours, idle_peer;
+	struct tunnel ours, go;
 	struct turn d, h;
 
 	bench_inet_start(1, CUSTOMERS + HUBS, 0);
@@ -354,6 +392,9 @@ main(int argc, char **argv)
 	h = handshakes(&nodes[0], &nodes[1]);
 	for (int i = 0; i < 2; i++)
 		node_destroy(&nodes[i]);
+
+	ours = tunnel("vnet");
+	go = tunnel("wireguard-go");
 
 	kib = customers_kib();
 	idle(60 * SECOND);	/* the keepalives that answer the first packets */
@@ -368,6 +409,9 @@ main(int argc, char **argv)
 		    "bare libcrypto, a nonce a packet", BENCH_MORE },
 		{ "handshakes, both sides", "1/s", 1e9 / h.ours, 1e9 / h.peer,
 		    "bare libcrypto: 2 key pairs, 6 exchanges", BENCH_MORE },
+		{ "iperf3 through a tunnel", "Gbit/CPU-s", ours.cpu > 0 ? 1 / ours.cpu : 0, go.cpu > 0 ? 1 / go.cpu : 0,
+		    "wireguard-go, both ends' processes", BENCH_MORE },
+		{ "iperf3 through a tunnel", "Gbit/s", ours.gbits, go.gbits, "wireguard-go", BENCH_MORE },
 		{ "memory, one of 10,000", "KiB", kib, LIMIT_KIB, "the limit that was set", BENCH_LESS },
 		{ "10,000 idle, keepalive 25 s", "CPU-s/minute", idle_ours * 60 / (IDLE + CUSTOMERS * SPREAD / 1e9),
 		    idle_peer * 60 / (IDLE + CUSTOMERS * SPREAD / 1e9), "libcrypto for their keepalives and rekeys", BENCH_LESS },

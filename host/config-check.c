@@ -232,6 +232,23 @@ routes_check(struct config *cfg, const struct config_vnet *cv)
 	}
 }
 
+/* Who goes out, and whether there is something left to go out. */
+static void
+egress_check(struct config *cfg, const struct config_vnet *cv)
+{
+	const int line = cv->negress > 0 ? cv->egress[0].line : cv->line;
+
+	if (cv->negress > 0 && cv->wireguard == NULL)
+		config_error(cfg, line, "vnet \"%s\": egress: is the way out of a tunnel's peers; this stack has no `wireguard`",
+		    cv->name);
+	if (cv->egress_idle != 0 && cv->negress == 0)
+		config_error(cfg, line, "vnet \"%s\": egress_idle: there is no `egress`", cv->name);
+	for (size_t i = 0; cv->negress > 0 && i < cv->nroutes; i++)
+		if (cv->routes[i].prefixlen == 0)
+			config_error(cfg, cv->routes[i].line, "vnet \"%s\": a route to everything leaves nothing to `egress`, in"
+			    " line %d", cv->name, line);
+}
+
 /* An interface that takes advertised addresses may have any. */
 static int
 interface_has(const struct config_interface *ifc, const union config_addr *addr)
@@ -284,6 +301,7 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 			    cv->name, ifc->name, inet_ntop(AF_INET, &ifc->addr, addr, sizeof(addr)), ifc->prefixlen);
 	}
 	routes_check(cfg, cv);
+	egress_check(cfg, cv);
 	for (i = 0; i < cv->publishes.n; i++) {
 		listen = &cv->publishes.v[i].listen;
 		for (j = 0; j < cv->ninterfaces && !config_addrany(listen); j++)

@@ -437,6 +437,39 @@ sysctls_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_obje
 	}
 }
 
+/* `egress`: networks with ports, as a list or by several lines. */
+static void
+egress_walk(struct walk *w, struct config_vnet *cv, int section, const ucl_object_t *head)
+{
+	struct values vals = { .link = head };
+	struct config_egress *r;
+	const ucl_object_t *v;
+	const char *s, *fault;
+	int mark = scan_key(w->scan, section, "egress"), m = -1;
+
+	while ((v = values_next(&vals)) != NULL) {
+		mark = m >= 0 ? m : mark;	/* elements of one list have one key */
+		m = scan_key(w->scan, section, "egress");
+		if (ucl_object_type(v) == UCL_OBJECT || !ucl_object_tostring_safe(v, &s)) {
+			WALK_ERROR(w, mark, "%s: not a string (write it in quotes)", "egress");
+			continue;
+		}
+		if (cv->negress == CONFIG_MAXEGRESS) {
+			WALK_ERROR(w, mark, "egress: more than %d rules", CONFIG_MAXEGRESS);
+			return;
+		}
+		r = append(w, cv->egress, cv->negress, sizeof(*r));
+		if (r == NULL)
+			return;
+		cv->egress = r;
+		r += cv->negress++;
+		r->line = scan_line(w->scan, mark);
+		fault = config_egress(s, r);
+		if (fault != NULL)
+			WALK_ERROR(w, mark, "egress: \"%.64s\" %s", s, fault);
+	}
+}
+
 static void
 uapi_walk(struct walk *w, struct config_vnet *cv, int mark, const ucl_object_t *head)
 {
@@ -487,6 +520,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 			routes_walk(w, cv, mark, head);
 		} else if (strcmp(key, "sysctl") == 0) {
 			sysctls_walk(w, cv, mark, head);
+		} else if (strcmp(key, "egress") == 0) {
+			egress_walk(w, cv, mark, head);
 		} else {
 			m = scan_key(w->scan, mark, key);
 			if (strcmp(key, "wireguard") == 0) {
@@ -505,6 +540,8 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 				cv->cpu = value_int(w, m, key, head, 0, 65535);
 			else if (strcmp(key, "connections") == 0)
 				cv->connections = (unsigned)value_int(w, m, key, head, 1, CONFIG_MAXCONNECTIONS);
+			else if (strcmp(key, "egress_idle") == 0)
+				cv->egress_idle = value_int(w, m, key, head, 1, 86400);
 			else if (strcmp(key, "memory") == 0)
 				memory_walk(w, cv, m, head);
 			else

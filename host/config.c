@@ -162,6 +162,7 @@ config_free(struct config *cfg)
 		free(cfg->vnets[i].forwards.v);
 		free(cfg->vnets[i].publishes.v);
 		free(cfg->vnets[i].routes);
+		free(cfg->vnets[i].egress);
 	}
 	free(cfg->vnets);
 	free(cfg->modules);
@@ -340,6 +341,56 @@ config_prefix(const char *s, int net, struct in_addr *addr, int *prefixlen)
 	if (net && *prefixlen < 32 && (ntohl(addr->s_addr) & 0xffffffffU >> *prefixlen) != 0)
 		return ("is not a network: there are bits behind the prefix");
 	return (NULL);
+}
+
+/* "443" or "8000-8099"; 0 or -EINVAL. */
+static int
+ports_read(const char *s, uint16_t *first, uint16_t *last)
+{
+	unsigned long n[2];
+	char *end;
+
+	for (int i = 0; i < 2; i++) {
+		if (*s < '0' || *s > '9')
+			return (-EINVAL);
+		n[i] = strtoul(s, &end, 10);
+		if (n[i] < 1 || n[i] > 65535 || (*end != '\0' && (*end != '-' || i == 1)))
+			return (-EINVAL);
+		if (*end == '\0' && i == 0)
+			n[++i] = n[0];
+		s = end + 1;
+	}
+	*first = (uint16_t)n[0];
+	*last = (uint16_t)n[1];
+	return (n[0] <= n[1] ? 0 : -EINVAL);
+}
+
+const char *
+config_egress(const char *s, struct config_egress *r)
+{
+	const int bracket = *s == '[';
+	const char *end, *ports = NULL;
+	char net[INET6_ADDRSTRLEN + 8];
+
+	s += bracket;
+	r->six = strchr(s, ':') != strrchr(s, ':') || bracket;
+	end = bracket ? strchr(s, ']') : r->six ? NULL : strchr(s, ':');
+	if (bracket && (end == NULL || (end[1] != '\0' && end[1] != ':')))
+		return ("is not NETWORK/PREFIX:PORT");
+	if (end != NULL && end[bracket] == ':')
+		ports = end + bracket + 1;
+	if (end == NULL)
+		end = s + strlen(s);
+	if (end - s > INET6_ADDRSTRLEN)
+		return ("is not an address/prefix");
+	/* An address alone is just that one. */
+	snprintf(net, sizeof(net), "%.*s%s", (int)(end - s), s,
+	    memchr(s, '/', (size_t)(end - s)) != NULL || strcmp(s, "default") == 0 ? "" : r->six ? "/128" : "/32");
+	r->first = 1;
+	r->last = 65535;
+	if (ports != NULL && ports_read(ports, &r->first, &r->last) != 0)
+		return ("has no port, or ports A-B, from 1 to 65535 behind the colon");
+	return (r->six ? config_prefix6(net, 1, &r->net6, &r->prefixlen) : config_prefix(net, 1, &r->net, &r->prefixlen));
 }
 
 size_t

@@ -23,6 +23,7 @@
 #define CONFIG_CONNECTIONS 4096	/* `connections`: of a stack that says nothing */
 #define CONFIG_MAXCONNECTIONS 1000000
 #define CONFIG_UDPIDLE 60		/* `idle`: seconds without a datagram that end a client's flow */
+#define CONFIG_MAXEGRESS 256		/* rules of a stack; each new flow walks them */
 #define CONFIG_MEMORY ((size_t)16 << 20)	/* what a stack that says nothing has */
 
 #define CONFIG_MAXADDR6 2		/* IPv6 addresses of an interface, beside the link-local one */
@@ -70,6 +71,16 @@ struct config_ports {
 	size_t n;
 };
 
+/* What may go out: a network and ports. */
+struct config_egress {
+	int six;			/* net6, else net */
+	struct in_addr net;
+	struct in6_addr net6;
+	int prefixlen;
+	uint16_t first, last;
+	int line;
+};
+
 struct config_route {
 	int six;			/* of IPv6: dst6, gateway6 */
 	struct in6_addr dst6, gateway6;
@@ -101,6 +112,9 @@ struct config_vnet {
 	int forwarding;			/* it is a router */
 	struct config_sysctl *sysctls;	/* in the order of the file */
 	size_t nsysctls;
+	struct config_egress *egress;	/* where what comes by its tunnel may go */
+	size_t negress;
+	int egress_idle;		/* of UDP, seconds; 0: not said */
 };
 
 struct config {
@@ -145,6 +159,8 @@ int config_addrcmp(const union config_addr *a, const union config_addr *b);
 const char *config_prefix(const char *s, int net, struct in_addr *addr, int *prefixlen);
 /* Of IPv6: "fd00::1/64", of a host; with `net`, "fd00::/64" or "::/0".  NULL, or what is wrong with it. */
 const char *config_prefix6(const char *s, int net, struct in6_addr *addr, int *prefixlen);
+/* "10.0.0.0/8", "0.0.0.0/0:443", "192.0.2.7:8000-8099", "[2000::/3]:443", "::/0".  NULL, or what is wrong with it. */
+const char *config_egress(const char *s, struct config_egress *r);
 /* "4M", "512K", "1G": bytes, or 0 when it is not a size. */
 size_t config_size(const char *s);
 /* Letters, digits, `-`, `_`, `.`; does not begin with `.` or `-`; fits `size` bytes. */

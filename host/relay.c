@@ -15,7 +15,8 @@
  *
  * An end of stream on one side is handed on as one, and the other direction goes on: half-close works both ways.
  * A reset is handed on as a reset, and so is a connection that cannot be made: the client of a `forward` whose
- * target refuses is reset after it was accepted, for it had to be accepted to know.
+ * target refuses is reset after it was accepted, for it had to be accepted to know.  A connection that `egress`
+ * carries on is not admitted in the stack before the host's is made (net/egress.c), so there the answer is true.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -50,6 +51,7 @@ struct relay {
 	struct socket *r_so;
 	int r_fd;
 	unsigned r_flags;
+	int r_error;			/* why it ends, for a peer that is not admitted yet */
 	unsigned char *r_rest;		/* read, but not taken by the stack: r_restlen bytes from r_restoff on */
 	size_t r_restoff, r_restlen;
 };
@@ -86,7 +88,10 @@ relay_bury(struct relay *r)
 void
 relay_destroy(struct relay *r)
 {
-	inet->soabort(r->r_so);
+	if (inet->sostate(r->r_so) & SO_PENDING)
+		inet->sorefuse(r->r_so, r->r_error != 0 ? r->r_error : ECONNABORTED);
+	else
+		inet->soabort(r->r_so);
 	fd_reset(r->r_fd);
 	r->r_stack->st_failed++;
 	relay_bury(r);
@@ -222,19 +227,33 @@ relay_out(struct relay *r)
 	return (0);
 }
 
-/* Whether the host's handshake is through; -errno when it failed. */
+/* What the host says of its side: 0 or -errno. */
 static int
-relay_connected(struct relay *r)
+relay_error(const struct relay *r)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	if (getsockopt(r->r_fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		return (-errno);
+	return (-error);
+}
+
+/* Whether the host's handshake is through; -errno when it failed. */
+static int
+relay_connected(struct relay *r)
+{
+	int error;
+
 	if (!(r->r_flags & RELAY_OUT))
 		return (0);
-	if (getsockopt(r->r_fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0)
-		return (error != 0 ? -error : -errno);
+	error = relay_error(r);
+	if (error != 0)
+		return (error);
 	r->r_flags &= ~(unsigned)RELAY_CONNECTING;
-	return (1);
+	if (inet->sostate(r->r_so) & SO_PENDING)
+		error = inet->soadmit(r->r_so);
+	return (error != 0 ? error : 1);
 }
 
 /* One round's work.  0: done for now; 1: more to do; -errno: dead. */
@@ -244,8 +263,10 @@ relay_work(struct relay *r)
 	unsigned state;
 	int more, n;
 
-	if (r->r_flags & RELAY_ERROR)
-		return (-ECONNRESET);
+	if (r->r_flags & RELAY_ERROR) {
+		n = relay_error(r);
+		return (n != 0 ? n : -ECONNRESET);
+	}
 	state = inet->sostate(r->r_so);
 	if (state & SO_DEAD)
 		return (-ECONNRESET);
@@ -288,12 +309,14 @@ relay_run(struct task *t)
 
 	CURVNET_SET(r->r_stack->st_vnet);
 	more = relay_work(r);
-	if (more < 0)
+	if (more < 0) {
+		r->r_error = -more;
 		relay_destroy(r);
-	else if ((r->r_flags & RELAY_SO_SHUT) && (r->r_flags & RELAY_HOST_SHUT))
+	} else if ((r->r_flags & RELAY_SO_SHUT) && (r->r_flags & RELAY_HOST_SHUT)) {
 		relay_finish(r);
-	else if (more > 0)
+	} else if (more > 0) {
 		worker_ready(w, &r->r_task);
+	}
 	CURVNET_RESTORE();
 }
 

@@ -96,6 +96,10 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 	}
 	if (error == 0 && cv->uapi[0] != '\0')
 		error = wgsock_create(st, cv->uapi, err);
+	if (error == 0 && cv->negress > 0) {
+		*line = cv->egress[0].line;
+		error = egress_create(st, cv, err);
+	}
 	for (i = 0; i < cv->nroutes && error == 0; i++) {
 		*line = cv->routes[i].line;
 		error = route_create(&cv->routes[i]);
@@ -176,6 +180,7 @@ stack_destroy(struct stack *st)
 	wg_destroy(st);
 	while (!LIST_EMPTY(&st->st_taps))
 		hosttap_destroy(st, LIST_FIRST(&st->st_taps));
+	egress_destroy(st);
 	while (!LIST_EMPTY(&st->st_ends))
 		end_destroy(LIST_FIRST(&st->st_ends));
 	CURVNET_RESTORE();

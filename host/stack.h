@@ -20,6 +20,7 @@ struct relay;
 struct capture;
 struct wgport;
 struct wgsock;
+struct egress;
 
 /* An interface of a stack, which is an end of a link. */
 struct end {
@@ -55,6 +56,7 @@ struct stack {
 	struct worker *st_worker;
 	struct wgport *st_wg;		/* its WireGuard (wg.c), or NULL */
 	struct wgsock *st_wgsock;	/* where wg(8) configures that (wgsock.c), or NULL */
+	struct egress *st_egress;	/* its peers' way out (egress.c), or NULL */
 	struct end_list st_ends;
 	struct hosttap_list st_taps;	/* interfaces on devices of the host (tap.c) */
 	struct forward_list st_forwards;
@@ -130,6 +132,13 @@ void publish_destroy(struct publish *p);
 struct udpport;
 int udpport_create(struct stack *st, const struct config_port *port, int publish, struct uverr *err);
 void udpport_destroy(struct udpport *u);
+
+/* ---- Egress (egress.c) ---- */
+
+/* Let what comes in by wg0, which is there, out as the rules say; -errno, and nothing was made.  The stack is current. */
+int egress_create(struct stack *st, const struct config_vnet *cv, struct uverr *err);
+/* After its relays and wg0 are gone. */
+void egress_destroy(struct stack *st);
 
 /* ---- Captures (pcap.c) ---- */
 

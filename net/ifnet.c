@@ -249,7 +249,9 @@ if_input(struct ifnet *ifp, struct pkt *pkt)
 	}
 	netif->chksum_flags = ifp->if_txcsum | check;
 	inet_input_blank = check == 0;
-	if (netif->input(p, netif) != ERR_OK)
+	if (inet_egress_takes(ifp, p))
+		inet_egress_input(ifp, p, check);
+	else if (netif->input(p, netif) != ERR_OK)
 		pbuf_free(p);
 	/* What this interface sends to itself does not come through here, and has no checksums to check. */
 	netif->chksum_flags = ifp->if_txcsum;
@@ -367,6 +369,7 @@ ether_ifdetach(struct ifnet *ifp)
 	/* Connections from its address are aborted; their resets still leave by it if its carrier is up. */
 	inet_abort_error = ENETDOWN;
 	inet_dhcp_detach(ifp);
+	inet_egress_detach(ifp);
 	netif_remove(&ifp->if_netif);
 	inet_routes_detach(ifp);
 	inet_routes6_detach(ifp);

@@ -17,6 +17,7 @@ struct ifnet {
 	void *if_softc;
 	if_tap_fn_t *if_tap;
 	void *if_taparg;
+	struct egress *if_egress;	/* net/egress.c; NULL: what is for others is not for us */
 	int if_attached;		/* lwIP knows it */
 	int if_link_state;
 	uint16_t if_txcsum;		/* NETIF_CHECKSUM_GEN_*: what lwIP fills in */

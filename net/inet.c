@@ -104,4 +104,9 @@ const struct inet_kpi inet_kpi = {
 	.sogetsockname = sogetsockname,
 	.sogetpeername = sogetpeername,
 	.inpcb_foreach = inpcb_foreach,
+	.if_setegress = if_setegress,
+	.soadmit = soadmit,
+	.sorefuse = sorefuse,
+	.egress_sendto = egress_sendto,
+	.egress_refuse = egress_refuse,
 };

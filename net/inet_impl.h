@@ -54,6 +54,15 @@ int inet6_accept_rtadv(void);
 void inet_routes_detach(const struct ifnet *ifp);
 void inet_routes6_detach(const struct ifnet *ifp);
 
+/* egress.c: whether a packet is one of the world's, taking it in, and what TCP and UDP ask (1: eaten). */
+struct pbuf;
+int inet_egress_takes(const struct ifnet *ifp, const struct pbuf *p);
+void inet_egress_input(struct ifnet *ifp, struct pbuf *p, uint16_t check);
+int inet_is_egress(const struct netif *netif);
+int inet_egress_tcp(struct pbuf *p, struct netif *inp);
+int inet_egress_udp(struct pbuf *p, struct netif *inp);
+void inet_egress_detach(struct ifnet *ifp);
+
 /* socket.c: the upcalls' callout; why connections are being aborted right now, or 0. */
 void inet_sockets_init(void);
 void inet_sockets_stop(void);

@@ -75,7 +75,8 @@ inpcb_foreach(inpcb_visit_t *visit, void *arg)
 	for (pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next)
 		tcp_visit(pcb, visit, arg);
 	for (l = tcp_listen_pcbs.listen_pcbs; l != NULL; l = l->next)
-		listen_visit(l, visit, arg);
+		if (l->local_port != 0)		/* not egress.c's */
+			listen_visit(l, visit, arg);
 	for (udp = udp_pcbs; udp != NULL; udp = udp->next) {
 		struct inpcb_data d = { .proto = IPPROTO_UDP, .state = "" };
 

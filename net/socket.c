@@ -170,8 +170,6 @@ so_pcb_destroyed(u8_t id, void *data)
 
 static const struct tcp_ext_arg_callbacks so_ext_callbacks = { .destroy = so_pcb_destroyed };
 
-static void so_free(struct socket *so);
-
 static const struct tcp_ext_arg_callbacks so_ext_none;	/* lwIP takes no NULL */
 
 /* From now on lwIP calls nobody.  A listening pcb has none of these. */
@@ -214,7 +212,7 @@ so_tcp_err(void *arg, err_t err)
 	so_wakeup(so);
 }
 
-static void
+void
 so_pcb_attach(struct socket *so, struct tcp_pcb *pcb)
 {
 	so->so_pcb = pcb;
@@ -249,7 +247,7 @@ so_reserve(struct socket *so)
 		pcb->rcv_ann_wnd = pcb->rcv_wnd;
 }
 
-static struct socket *
+struct socket *
 so_alloc(void)
 {
 	struct socket *so = vnet_calloc(1, sizeof(*so));
@@ -261,7 +259,7 @@ so_alloc(void)
 	return (so);
 }
 
-static void
+void
 so_free(struct socket *so)
 {
 	so_undirty(so);
@@ -488,9 +486,14 @@ soshutdown(struct socket *so)
 static void
 so_close(struct socket *so, int reset)
 {
-	struct tcp_pcb *pcb = so_pcb_detach(so);
+	struct tcp_pcb *pcb;
 	struct socket *conn;
 
+	if (so->so_syn != NULL) {
+		sorefuse(so, ECONNREFUSED);
+		return;
+	}
+	pcb = so_pcb_detach(so);
 	while ((conn = TAILQ_FIRST(&so->so_queue)) != NULL) {
 		TAILQ_REMOVE(&so->so_queue, conn, so_accept);
 		so_close(conn, 1);

@@ -9,6 +9,7 @@
 #include "lwip/tcp.h"
 
 struct dgram;
+struct so_syn;
 
 /* socket_addr.c: an address as lwIP has it; 0, -EAFNOSUPPORT if it is not of the family.  And back. */
 int so_addr_in(int v6, so_addr_t addr, ip_addr_t *ip, uint16_t *port);
@@ -37,6 +38,8 @@ struct socket {
 	unsigned so_sent;		/* bytes since the last upcall */
 	int so_error;			/* a positive errno: why it is dead */
 
+	struct so_syn *so_syn;		/* SO_PENDING: the SYN that is held (egress.c) */
+
 	/* Received and not consumed: pbufs of one piece each, by their `next`. */
 	struct pbuf *so_rcvhead, *so_rcvtail;
 
@@ -52,6 +55,14 @@ struct socket {
 	struct socket *so_head;		/* that listener, until accepted */
 	TAILQ_HEAD(, socket) so_queue;	/* a listener's connections that wait for soaccept() */
 };
+
+/* A socket without a pcb, or NULL; give it one; free it, whose pcb is gone. */
+struct socket *so_alloc(void);
+void so_pcb_attach(struct socket *so, struct tcp_pcb *pcb);
+void so_free(struct socket *so);
+
+/* egress.c: let go of the SYN, without a word. */
+void so_syn_free(struct socket *so);
 
 /* Have the upcall made in the worker's next round. */
 void so_wakeup(struct socket *so);

@@ -242,6 +242,8 @@ sostate(const struct socket *so)
 
 	if (so->so_udp != NULL || so->so_raw != NULL)
 		return (SO_WRITABLE | (so->so_dgrams > 0 ? SO_READABLE : 0));
+	if (so->so_syn != NULL)
+		return (SO_PENDING);
 	if ((so->so_flags & SS_LISTENING) != 0)
 		return (TAILQ_EMPTY(&so->so_queue) ? 0 : SO_READABLE);
 	if (so->so_error != 0)

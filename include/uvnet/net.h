@@ -275,12 +275,50 @@ enum so_state {
 	SO_EOF = 0x8,		/* the peer sent its FIN and everything before it was consumed */
 	SO_DRAINED = 0x10,	/* everything sent was acknowledged */
 	SO_DEAD = 0x20,		/* failed, timed out or reset: soerror() says why; what was received can still be read */
+	SO_PENDING = 0x40,	/* its SYN waits for soadmit() or sorefuse() */
 };
 unsigned sostate(const struct socket *so);
 int soerror(const struct socket *so);		/* -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -ENETDOWN; 0: none */
 size_t sospace(const struct socket *so);	/* bytes that sosend() would take now */
 int sogetsockname(const struct socket *so, so_name_t name);
 int sogetpeername(const struct socket *so, so_name_t name);
+
+/* ---- Egress: what is for the rest of the world ends in this stack ---- */
+
+/*
+ * From now on, TCP and UDP that the interface receives for an address that is not this stack's, and that the stack
+ * has no route to, are the caller's to carry on.  (Not multicast, broadcast, link-local; no ping.)  Both functions
+ * are called from within the stack's input, with the stack current; `ops` stays the caller's.  It ends with the
+ * interface; its connections are aborted then. -EINVAL: an Ethernet interface, or not attached; -EEXIST; -ENOMEM.
+ *
+ * syn: `from` wants to connect to `to`.  The socket is SO_PENDING and the callee's, who says soadmit() or sorefuse()
+ * now or later; until then the other side waits, and sends its SYN again.
+ *
+ * datagram: pieces of one datagram, whose bytes are gone afterwards.  0; -ENOBUFS: it is lost; another -errno is sent
+ * back as an ICMP error: ECONNREFUSED (port), EACCES (prohibited), ENETUNREACH, and EHOSTUNREACH for all else.
+ */
+struct egress_ops {
+	void (*syn)(void *arg, struct socket *so, so_addr_t from, so_addr_t to);
+	int (*datagram)(void *arg, so_addr_t from, so_addr_t to, const struct iovec *iov, int niov);
+};
+int if_setegress(struct ifnet *ifp, const struct egress_ops *ops, void *arg);
+
+/*
+ * Go on with the handshake: SO_CONNECTED follows, or SO_DEAD.  -ENOBUFS: no memory for it, and it is SO_DEAD;
+ * -EINVAL: not pending.  Not from within syn().
+ *
+ * Or not: EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EHOSTDOWN and ENETDOWN are answered by an ICMP error, any other errno
+ * by a reset, 0 by nothing (it may ask again).  The socket is gone.  soabort() and soclose() of a pending socket
+ * refuse it with a reset.
+ */
+int soadmit(struct socket *so);
+void sorefuse(struct socket *so, int error);
+
+/* An answer: a datagram from the world's `from`.  As sosendto(); -EINVAL: the interface has no egress. */
+ssize_t egress_sendto(struct ifnet *ifp, const void *buf, size_t len, so_addr_t from, so_addr_t to);
+
+/* The ICMP error that says what became of a datagram of before from `from` to `to`; the errnos of datagram(). */
+void egress_refuse(struct ifnet *ifp, so_addr_t from, so_addr_t to, int error);
 
 /* ---- What connections and ports there are (FreeBSD's netstat(1)) ---- */
 
@@ -301,7 +339,7 @@ void inpcb_foreach(inpcb_visit_t *visit, void *arg);
 
 /* ---- The host's view: the same functions, by one symbol ---- */
 
-#define INET_KPI_VERSION 3
+#define INET_KPI_VERSION 4
 
 struct inet_kpi {
 	unsigned version;	/* INET_KPI_VERSION */
@@ -350,6 +388,11 @@ struct inet_kpi {
 	int (*sogetsockname)(const struct socket *so, so_name_t name);
 	int (*sogetpeername)(const struct socket *so, so_name_t name);
 	void (*inpcb_foreach)(inpcb_visit_t *visit, void *arg);
+	int (*if_setegress)(struct ifnet *ifp, const struct egress_ops *ops, void *arg);
+	int (*soadmit)(struct socket *so);
+	void (*sorefuse)(struct socket *so, int error);
+	ssize_t (*egress_sendto)(struct ifnet *ifp, const void *buf, size_t len, so_addr_t from, so_addr_t to);
+	void (*egress_refuse)(struct ifnet *ifp, so_addr_t from, so_addr_t to, int error);
 };
 extern const struct inet_kpi inet_kpi;
 

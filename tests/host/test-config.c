@@ -88,6 +88,42 @@ all_forms_are_read(void **state)
 	}
 }
 
+/* Networks with their ports, as they are meant. */
+static void
+egress_is_read(void **state)
+{
+	static const struct {
+		const char *text, *net;
+		int six, prefixlen;
+		uint16_t first, last;
+	} good[] = {
+		{ "0.0.0.0/0", "0.0.0.0", 0, 0, 1, 65535 },
+		{ "10.1.0.0/16:443", "10.1.0.0", 0, 16, 443, 443 },
+		{ "192.0.2.7", "192.0.2.7", 0, 32, 1, 65535 },
+		{ "192.0.2.7:8000-8099", "192.0.2.7", 0, 32, 8000, 8099 },
+		{ "::/0", "::", 1, 0, 1, 65535 },
+		{ "2001:db8::1", "2001:db8::1", 1, 128, 1, 65535 },
+		{ "[2000::/3]:1-65535", "2000::", 1, 3, 1, 65535 },
+		{ "[2001:db8::1]:53", "2001:db8::1", 1, 128, 53, 53 },
+		{ "[2001:db8::1]", "2001:db8::1", 1, 128, 1, 65535 },
+		{ "default", "0.0.0.0", 0, 0, 1, 65535 },
+	};
+	struct config_egress r;
+	char net[INET6_ADDRSTRLEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		assert_null(config_egress(good[i].text, &r));
+		inet_ntop(r.six ? AF_INET6 : AF_INET, r.six ? (const void *)&r.net6 : &r.net, net, sizeof(net));
+		assert_string_equal(net, good[i].net);
+		assert_int_equal(r.six, good[i].six);
+		assert_int_equal(r.prefixlen, good[i].prefixlen);
+		assert_int_equal(r.first, good[i].first);
+		assert_int_equal(r.last, good[i].last);
+	}
+}
+
 #define DC "vnet dc {\n interface ep0 { link = \"l\"; address = \"10.0.0.2/24\"; }\n"
 
 static const struct {
@@ -200,6 +236,26 @@ static const struct {
 	    "c:2: vnet \"b\": interface e: the other end of link \"l\", in line 1, has the same address\n" },
 	{ "vnet a { interface e { link = l; address = 10.0.0.1/24 }\ninterface f { link = m; address = 10.0.0.1/24 } }",
 	    "c:2: vnet \"a\": interface f: interface e, in line 1, has the same address\n" },
+	/* Egress. */
+	{ "vnet a {\n wireguard = w; egress = [\"10.0.0.1/8\"];\n}",
+	    "c:2: vnet \"a\": egress: \"10.0.0.1/8\" is not a network: there are bits behind the prefix\n" },
+	{ "vnet a {\n wireguard = w;\n egress = \"10.0.0.0/8:0\";\n egress = [\"::/0\", \"[::/0]:9-8\"];\n}",
+	    "c:3: vnet \"a\": egress: \"10.0.0.0/8:0\" has no port, or ports A-B, from 1 to 65535 behind the colon\n"
+	    "c:4: vnet \"a\": egress: \"[::/0]:9-8\" has no port, or ports A-B, from 1 to 65535 behind the colon\n" },
+	{ "vnet a { wireguard = w; egress = [\"[::/0\", \"[::/0]x\", \"world\"] }",
+	    "c:1: vnet \"a\": egress: \"[::/0\" is not NETWORK/PREFIX:PORT\n"
+	    "c:1: vnet \"a\": egress: \"[::/0]x\" is not NETWORK/PREFIX:PORT\n"
+	    "c:1: vnet \"a\": egress: \"world\" is not an address/prefix\n" },
+	{ "vnet a { wireguard = w; egress = [\"10.0.0.0/8:80,443\"] }",
+	    "c:1: vnet \"a\": egress: \"10.0.0.0/8:80,443\" has no port, or ports A-B, from 1 to 65535 behind the colon\n" },
+	{ "vnet a {\n egress = \"10.0.0.0/8\";\n}",
+	    "c:2: vnet \"a\": egress: is the way out of a tunnel's peers; this stack has no `wireguard`\n" },
+	{ "vnet a { wireguard = w; egress_idle = 5 }", "c:1: vnet \"a\": egress_idle: there is no `egress`\n" },
+	{ "vnet a { wireguard = w; egress = \"::/0\"; egress_idle = 0 }",
+	    "c:1: vnet \"a\": egress_idle: not a whole number from 1 to 86400\n" },
+	{ "vnet a { wireguard = w; egress = { x = 1 } }", "c:1: vnet \"a\": egress: not a string (write it in quotes)\n" },
+	{ "vnet a {\n wireguard = w; egress = \"0.0.0.0/0\";\n route { to = default; interface = wg0 }\n}",
+	    "c:3: vnet \"a\": a route to everything leaves nothing to `egress`, in line 2\n" },
 	/* Listeners. */
 	{ DC " publish { listen = \"10.0.0.9:80\"; to = \"127.0.0.1:1\"; }\n}\n",
 	    "c:3: vnet \"dc\": publish.listen: 10.0.0.9:80: no interface of this stack has that address\n" },
@@ -275,6 +331,7 @@ main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(examples_are_good),
 		cmocka_unit_test(all_forms_are_read),
+		cmocka_unit_test(egress_is_read),
 		cmocka_unit_test(each_mistake_has_its_sentence),
 		cmocka_unit_test(mistakes_are_bounded),
 		cmocka_unit_test(deep_nesting_is_refused),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A stack's egress: its peers' way out by sockets of the host (egress.c, egress-udp.c). */
+#ifndef HOST_EGRESS_H
+#define HOST_EGRESS_H
+
+#include "stack.h"
+
+struct egress {
+	struct stack *eg_stack;
+	struct ifnet *eg_ifp;
+	struct config_egress *eg_rules;	/* a copy */
+	size_t eg_nrules;
+	struct egress_udp *eg_udp;
+};
+
+/* Whether a rule lets out what is for that address, -EACCES, or another -errno. */
+int egress_permit(const struct egress *eg, const union config_addr *to);
+
+/* Datagrams (egress-udp.c). */
+int egress_udp_create(struct egress *eg, int idle);
+void egress_udp_destroy(struct egress *eg);
+int egress_udp_datagram(void *arg, so_addr_t from, so_addr_t to, const struct iovec *iov, int niov);
+
+#endif

@@ -99,16 +99,16 @@ for n in 1 2; do
 	side "$n" ip route add "10.9.0.$p/32" dev "$dev" src "10.9.0.$n"
 done
 # The other side refuses a connection: it is reached.
-cat >"$dir/reached" <<-'EOT'
-	import socket, sys, time
-	for _ in range(100):
-		try:
-			socket.create_connection(("10.9.0.2", 9), 1)
-		except ConnectionRefusedError:
-			sys.exit(0)
-		except OSError:
-			time.sleep(0.1)
-	sys.exit(1)
+cat >"$dir/reached" <<'EOT'
+import socket, sys, time
+for _ in range(100):
+    try:
+        socket.create_connection(("10.9.0.2", 9), 1)
+    except ConnectionRefusedError:
+        sys.exit(0)
+    except OSError:
+        time.sleep(0.1)
+sys.exit(1)
 EOT
 if ! python3 "$dir/reached"; then
 	echo "no tunnel:"

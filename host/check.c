@@ -5,6 +5,7 @@
 #include <string.h>
 #include "config.h"
 #include "vnet.h"
+#include "wgquick.h"
 
 static int
 name_cmp(const void *a, const void *b)
@@ -63,8 +64,26 @@ summary(const struct config *cfg, int as_json)
 	json_free(j);
 }
 
+/* The files of the tunnels, and what is to be said about them. */
+static int
+tunnels_load(struct config *cfg, unsigned flags)
+{
+	struct wgbuf notices = { 0 };
+	struct uverr err;
+	int error;
+
+	error = wgquick_load(cfg, NULL, flags, &err);
+	wgquick_notices(cfg, &notices);
+	if (notices.s != NULL)
+		complain(notices.s);
+	wgbuf_free(&notices);
+	if (error != 0)
+		complain(err.text);
+	return (error);
+}
+
 int
-config_load(struct config *cfg, const char *file)
+config_load(struct config *cfg, const char *file, unsigned flags)
 {
 	struct uverr err;
 	char *text;
@@ -81,6 +100,8 @@ config_load(struct config *cfg, const char *file)
 	free(text);
 	if (error != 0)
 		complain(cfg->errors != NULL ? cfg->errors : err.text);
+	else
+		error = tunnels_load(cfg, flags);
 	if (cfg->nerrors > CONFIG_MAXERRORS)
 		fprintf(stderr, "vnet: %s: and %zu more\n", file, cfg->nerrors - CONFIG_MAXERRORS);
 	return (error);
@@ -92,7 +113,7 @@ check_main(const struct options *opt)
 	struct config cfg;
 	int error;
 
-	error = config_load(&cfg, opt->args[0]);
+	error = config_load(&cfg, opt->args[0], WGQUICK_NAMES);
 	if (error == 0)
 		summary(&cfg, opt->json);
 	config_free(&cfg);

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "control.h"
 #include "vnet.h"
+#include "wgquick.h"
 
 #define CLIENT_TIMEOUT 60	/* seconds; a module or many stacks may take a while */
 #define ANSWER_MAXSIZE (256U << 20)
@@ -164,10 +165,50 @@ kldstat_main(const struct options *opt)
 	return (ask(opt, request_new("kldstat"), table_kldstat));
 }
 
+/* The files of the tunnels of a configuration, where it is one: if not, the running one says what is wrong with it. */
+static int
+tunnels_read(const char *file, const char *conf, json *files, struct uverr *err)
+{
+	struct config cfg;
+	struct uverr unused;
+	const char *path;
+	char *text, *copy;
+	size_t len;
+	int error = 0;
+
+	(void)config_parse(&cfg, file, conf, strlen(conf), &unused);
+	for (size_t i = 0; i < cfg.nvnets && error == 0; i++) {
+		path = cfg.vnets[i].wireguard;
+		if (path == NULL || ucl_object_lookup(files, path) != NULL)
+			continue;
+		error = config_read(path, WGQUICK_MAXSIZE, &text, &len, err);
+		if (error != 0)
+			break;
+		error = wgquick_resolve(path, &text, &len, err);
+		if (error == 0 && memchr(text, '\0', len) != NULL)
+			error = uverr(err, EINVAL, "%s: a NUL byte: this is not a text", path);
+		copy = error == 0 ? strndup(text, len) : NULL;
+		if (copy != NULL) {
+			json_str(files, path, copy);
+			wgquick_wipe(copy, len);
+		}
+		wgquick_wipe(text, len);
+	}
+	config_free(&cfg);
+	return (error);
+}
+
+/* What was passed over. */
+static void
+notices_say(const json *answer)
+{
+	complain(json_getstr(answer, "notices"));
+}
+
 int
 create_main(const struct options *opt)
 {
-	json *j;
+	json *j, *files;
 	struct uverr err;
 	char *text, *copy;
 	size_t len;
@@ -181,12 +222,21 @@ create_main(const struct options *opt)
 		free(text);
 		return (EXIT_FAIL);
 	}
+	files = json_object();
+	if (tunnels_read(opt->args[0], copy, files, &err) != 0) {
+		complain(err.text);
+		json_free(files);
+		free(copy);
+		free(text);
+		return (EXIT_FAIL);
+	}
 	j = request_new("create");
+	json_put(j, "wireguard", files);
 	json_str(j, "file", strcmp(opt->args[0], "-") == 0 ? "(standard input)" : opt->args[0]);
 	json_str(j, "text", copy);
 	free(copy);
 	free(text);
-	return (ask(opt, j, NULL));
+	return (ask(opt, j, notices_say));
 }
 
 int

@@ -36,6 +36,7 @@ answer(int error, const struct uverr *err)
 static json *
 create_run(const struct request *req)
 {
+	struct wgbuf notices = { 0 };
 	struct config cfg;
 	struct uverr err;
 	json *j, *names;
@@ -46,18 +47,22 @@ create_run(const struct request *req)
 		error = uverr(&err, EINVAL, "%s: `modules`, `control`, `uapi_folder` and `workers` are for `vnet run` only",
 		    req->file);
 	for (size_t i = 0; error == 0 && i < cfg.nvnets; i++)
-		if (cfg.vnets[i].wireguard != NULL)
-			error = uverr(&err, EINVAL, "%s: vnet \"%s\": `wireguard` is for `vnet run` only", req->file,
-			    cfg.vnets[i].name);
-	for (size_t i = 0; error == 0 && i < cfg.nvnets; i++)
 		for (size_t k = 0; error == 0 && k < cfg.vnets[i].ninterfaces; k++)
 			if (cfg.vnets[i].interfaces[k].kind != CONFIG_LINK)
 				error = uverr(&err, EINVAL, "%s: vnet \"%s\": `tun`, `tap` and `packet` are for `vnet run` only",
 				    req->file, cfg.vnets[i].name);
-	if (error == 0) {
-		error = stacks_create(&cfg, &err);
+	if (error == 0 && tunnels_wanted(&cfg)) {
+		error = wgquick_load(&cfg, req->wireguard, 0, &err);
+		wgquick_notices(&cfg, &notices);
+		if (error == 0)
+			error = wg_module_load(&err);
 	}
+	if (error == 0)
+		error = stacks_create(&cfg, &err);
 	j = answer(error, &err);
+	if (notices.s != NULL)
+		json_str(j, "notices", notices.s);
+	wgbuf_free(&notices);
 	if (error != 0 && cfg.errors != NULL)
 		json_str(j, "errors", cfg.errors);
 	if (error == 0) {

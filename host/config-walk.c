@@ -530,6 +530,11 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 					WALK_ERROR(w, m, "%s: an empty path", key);
 				else if (s != NULL)
 					cv->wireguard = strdup(s);
+			} else if (strcmp(key, "wireguard_commands") == 0) {
+				s = value_string(w, m, key, head);
+				cv->wg_skip = s != NULL && strcmp(s, "skip") == 0;
+				if (s != NULL && !cv->wg_skip && strcmp(s, "refuse") != 0)
+					WALK_ERROR(w, m, "%s: \"%.64s\" is neither \"refuse\" nor \"skip\"", key, s);
 			} else if (strcmp(key, "uapi") == 0)
 				uapi_walk(w, cv, m, head);
 			else if (strcmp(key, "forwarding") == 0)

@@ -16,6 +16,7 @@
 #include <ucl.h>
 #include <unistd.h>
 #include "config.h"
+#include "wgquick.h"
 
 void
 config_error(struct config *cfg, int line, const char *fmt, ...)
@@ -158,6 +159,9 @@ config_free(struct config *cfg)
 		for (size_t n = 0; n < cfg->vnets[i].nsysctls; n++)
 			free(cfg->vnets[i].sysctls[n].name);
 		free(cfg->vnets[i].sysctls);
+		if (cfg->vnets[i].wg != NULL)
+			wgquick_free(cfg->vnets[i].wg);
+		free(cfg->vnets[i].wg);
 		free(cfg->vnets[i].interfaces);
 		free(cfg->vnets[i].forwards.v);
 		free(cfg->vnets[i].publishes.v);

@@ -95,12 +95,16 @@ struct config_sysctl {
 	int line;
 };
 
+struct wgquick;
+
 struct config_vnet {
 	char name[VNET_NAMELEN];
 	int cpu;			/* -1: wherever it fits best */
 	size_t memory;			/* the limit of its heap, bytes; 0: the default */
 	unsigned connections;		/* through its ports at a time, clients of UDP ones included */
-	char *wireguard;		/* a wg-quick file, or NULL */
+	char *wireguard;		/* a wg-quick file, or NULL; what it says, once it is read (wgload.c) */
+	struct wgquick *wg;
+	int wg_skip;			/* lines of it that would run commands are passed over */
 	char uapi[CONFIG_UAPILEN];	/* the name of its socket for wg(8), or "" */
 	int uapi_line;
 	int line;
@@ -138,10 +142,10 @@ void config_free(struct config *cfg);
 int config_read(const char *file, size_t max, char **text, size_t *len, struct uverr *err);
 
 /*
- * Read a file and parse it, of at most CONFIG_MAXSIZE bytes.  Everything that is wrong is said on standard error.
- * config_free() is due in either case.  0 or -errno.
+ * Read a file and parse it, of at most CONFIG_MAXSIZE bytes, and the files of its tunnels (`flags`: wgquick_load()'s).
+ * Everything that is wrong is said on standard error.  config_free() is due in either case.  0 or -errno.
  */
-int config_load(struct config *cfg, const char *file);
+int config_load(struct config *cfg, const char *file, unsigned flags);
 
 /* Note a fault; its sentence gets the file and, when it is known (not 0), the line in front. */
 void config_error(struct config *cfg, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -27,9 +27,9 @@ const char *const request_names[REQUEST_NCMDS] = {
 
 #define REQUEST_NKEYS 6
 
-/* Keys of a command beside "cmd": strings, but for "names" and request_numbers'.  Those behind a ? may be missing. */
+/* Keys of a command beside "cmd": strings, but for "names", "wireguard" and request_numbers'.  Those behind a ? may be missing. */
 static const char *const request_keys[REQUEST_NCMDS][REQUEST_NKEYS] = {
-	[REQUEST_CREATE] = { "file", "text" },
+	[REQUEST_CREATE] = { "file", "text", "?wireguard" },
 	[REQUEST_DESTROY] = { "names" },
 	[REQUEST_KLDLOAD] = { "path" },
 	[REQUEST_KLDUNLOAD] = { "name" },
@@ -78,6 +78,19 @@ is_names(const ucl_object_t *o)
 	return (i > 0);
 }
 
+static int
+is_texts(const ucl_object_t *o)
+{
+	const ucl_object_t *text;
+	ucl_object_iter_t it = NULL;
+	int good = o->next == NULL && ucl_object_type(o) == UCL_OBJECT;
+
+	/* To its end: see keys_check(). */
+	while (ucl_object_type(o) == UCL_OBJECT && (text = ucl_object_iterate(o, &it, true)) != NULL)
+		good = good && is_string(text);
+	return (good);
+}
+
 static const struct number *
 number_find(const char *key)
 {
@@ -103,6 +116,8 @@ value_check(const char *cmd, const char *key, const ucl_object_t *o, struct uver
 	if (number != NULL)
 		return (is_number(o, number) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not a whole number from %lld to %lld", cmd,
 		    key, (long long)number->min, (long long)number->max));
+	if (strcmp(key, "wireguard") == 0)
+		return (is_texts(o) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not an object of strings", cmd, key));
 	if (strcmp(key, "names") == 0)
 		return (is_names(o) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not a list of strings", cmd, key));
 	return (is_string(o) ? 0 : uverr(err, EINVAL, "%s: \"%s\" is not a string", cmd, key));
@@ -194,6 +209,7 @@ request_parse(const char *text, size_t len, struct request *req, struct uverr *e
 		*(int64_t *)((char *)req + request_numbers[i].at) = ucl_object_lookup(req->object, request_numbers[i].key) !=
 		    NULL ? json_getint(req->object, request_numbers[i].key) : request_numbers[i].missing;
 	req->uapi = json_getstr(req->object, "uapi");
+	req->wireguard = ucl_object_lookup(req->object, "wireguard");
 	if (req->cmd == REQUEST_KLDLOAD && req->path[0] != '/')
 		error = uverr(err, EINVAL, "kldload: \"path\" is not absolute");
 	else if (req->state[0] != '\0' && strcmp(req->state, "up") != 0 && strcmp(req->state, "down") != 0)

@@ -4,6 +4,7 @@
  *
  *	{"cmd": "ls"}					{"cmd": "kldload", "path": "/abs/x.ko"}
  *	{"cmd": "create", "file": NAME, "text": TEXT}	{"cmd": "kldunload", "name": "x"}
+ *		(and, of the tunnels that it has, "wireguard": {PATH: TEXT, ...})
  *	{"cmd": "destroy", "names": ["a", "b"]}		{"cmd": "kldstat"}
  *	{"cmd": "route", "name": "a"}			{"cmd": "route", "name": "a", "delete": "10.1.0.0/16"}
  *	{"cmd": "route", "name": "a", "add": "10.1.0.0/16", "gateway": "10.0.0.1"}
@@ -36,6 +37,7 @@ extern const char *const request_names[REQUEST_NCMDS];
 struct request {
 	enum request_cmd cmd;
 	json *object;
+	const json *wireguard;		/* texts by path; NULL: missing */
 	const char *file, *text, *path, *name, *state, *add, *delete, *gateway, *address, *uapi;
 	int64_t count, interval, size, wait;
 };

@@ -103,15 +103,6 @@ modules_find(const struct run *run, char dir[PATH_MAX], struct uverr *err)
 }
 
 static size_t
-wireguard_wanted(const struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->nvnets; i++)
-		if (cfg->vnets[i].wireguard != NULL)
-			return (1);
-	return (0);
-}
-
-static size_t
 taps_wanted(const struct config *cfg)
 {
 	for (size_t i = 0; i < cfg->nvnets; i++)
@@ -124,9 +115,9 @@ taps_wanted(const struct config *cfg)
 static int
 modules_load(const struct run *run, struct uverr *err)
 {
-	const char *const names[] = { "inet.ko", "if_epair.ko", wireguard_wanted(&run->cfg) ? "if_wg.ko" : NULL,
-	    taps_wanted(&run->cfg) ? "if_tap.ko" : NULL };
-	char dir[PATH_MAX], path[PATH_MAX + 64];
+	const char *const names[] = { "inet.ko", "if_epair.ko", taps_wanted(&run->cfg) ? "if_tap.ko" : NULL };
+	static char dir[PATH_MAX];
+	char path[PATH_MAX + 64];
 	linker_file_t file;
 	int error;
 
@@ -149,15 +140,17 @@ modules_load(const struct run *run, struct uverr *err)
 		inet = NULL;
 		return (uverr(err, ENOEXEC, "%s/inet.ko: not made for this program (its inet_kpi is another version)", dir));
 	}
-	file = kld_find("if_wg");
-	wg = file != NULL ? kld_lookup(file, "wg_kpi") : NULL;
-	if (file != NULL && (wg == NULL || wg->version != WG_KPI_VERSION || wg->size != sizeof(*wg)))
-		return (uverr(err, ENOEXEC, "%s/if_wg.ko: not made for this program", dir));
 	file = kld_find("if_tap");
 	tap = file != NULL ? kld_lookup(file, "tap_kpi") : NULL;
 	if (file != NULL && (tap == NULL || tap->version != TAP_KPI_VERSION || tap->size != sizeof(*tap)))
 		return (uverr(err, ENOEXEC, "%s/if_tap.ko: not made for this program", dir));
-	return (0);
+	wg_init(dir);
+	if (!tunnels_wanted(&run->cfg))
+		return (0);
+	error = wg_module_load(err);
+	if (error == 0 && run->opt->verbose)
+		printf("vnet: loaded %s/if_wg.ko\n", dir);
+	return (error);
 }
 
 static int
@@ -286,7 +279,7 @@ run_main(const struct options *opt)
 	struct uverr err;
 	int error;
 
-	error = config_load(&run.cfg, opt->args[0]);
+	error = config_load(&run.cfg, opt->args[0], 0);
 	if (error != 0)
 		goto out;
 	limits_raise();

@@ -65,7 +65,7 @@ route_create(const struct config_route *rt)
 
 /* What a stack's section lists; the stack is current.  *line: of the part that failed. */
 static int
-stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct uverr *err)
+stack_populate(struct stack *st, struct config_vnet *cv, int *line, struct uverr *err)
 {
 	size_t i;
 	int error;
@@ -90,9 +90,13 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 		error = cv->interfaces[i].kind == CONFIG_LINK ? end_create(st, &cv->interfaces[i], err) :
 		    hosttap_create(st, &cv->interfaces[i], err);
 	}
-	if (error == 0 && cv->wireguard != NULL) {
+	if (error == 0 && cv->wg != NULL) {
 		*line = cv->line;
-		error = wg_create(st, cv->wireguard, err);
+		error = wg_create(st, cv->wg, err);
+		if (error == 0)
+			cv->wg = NULL;
+		else
+			uverr_prefix(err, "%s", cv->wireguard);
 	}
 	if (error == 0 && cv->uapi[0] != '\0')
 		error = wgsock_create(st, cv->uapi, err);
@@ -105,6 +109,10 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 		error = route_create(&cv->routes[i]);
 		if (error != 0)
 			uverr(err, -error, "route: %s", strerror(-error));
+	}
+	if (error == 0 && st->st_wg != NULL) {
+		*line = cv->line;
+		error = wg_addroutes(st, err);
 	}
 	for (i = 0; i < cv->publishes.n && error == 0; i++) {
 		*line = cv->publishes.v[i].line;
@@ -120,7 +128,7 @@ stack_populate(struct stack *st, const struct config_vnet *cv, int *line, struct
 }
 
 static int
-stack_create(const struct config *cfg, const struct config_vnet *cv, struct uverr *err)
+stack_create(const struct config *cfg, struct config_vnet *cv, struct uverr *err)
 {
 	struct stack *st;
 	int error, line = cv->line;
@@ -191,7 +199,7 @@ stack_destroy(struct stack *st)
 }
 
 int
-stacks_create(const struct config *cfg, struct uverr *err)
+stacks_create(struct config *cfg, struct uverr *err)
 {
 	size_t n;
 	int error = 0;

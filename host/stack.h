@@ -79,9 +79,10 @@ extern const struct inet_kpi *inet;
 
 /*
  * Make every stack of a configuration, or none.  Errors: the sentence names the stack and the key; what was made
- * is undone.  stacks_destroy() takes all down, the last made first.
+ * is undone.  What their tunnels' files say is taken out of the configuration.  stacks_destroy() takes all down, the
+ * last made first.
  */
-int stacks_create(const struct config *cfg, struct uverr *err);
+int stacks_create(struct config *cfg, struct uverr *err);
 void stacks_destroy(void);
 
 /* Reset its connections, close its listeners, destroy its interfaces, and the stack. */

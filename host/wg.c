@@ -10,7 +10,9 @@
  * In: recvmmsg(2), with UDP_GRO the same way; if_wg cuts.  A socket takes turns with all others: a bounded number of
  * messages a call.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "vnet.h"
+#include <uvnet/module.h>
 #include "wg.h"
 
 #define BATCH_MAX 64000		/* bytes of a message: below what a UDP datagram may be */
@@ -47,12 +49,14 @@ struct wgport {
 	struct ifnet *ifp;
 	int fd, family;
 	uint32_t mark;
+	struct wgquick *conf;
 };
 
 #define PORT_OF(w) ((struct wgport *)((char *)(w) - offsetof(struct wgport, watch)))
 
 const struct wg_kpi *wg;
 static struct batch *batches;
+static const char *folder;	/* of the modules */
 
 /* ---- Out ---- */
 
@@ -292,6 +296,46 @@ wg_fini(void)
 	}
 }
 
+void
+wg_init(const char *modules)
+{
+	folder = modules;
+}
+
+int
+tunnels_wanted(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->nvnets; i++)
+		if (cfg->vnets[i].wireguard != NULL)
+			return (1);
+	return (0);
+}
+
+int
+wg_module_load(struct uverr *err)
+{
+	const struct wg_kpi *kpi;
+	char path[PATH_MAX];
+	linker_file_t file;
+	int error = 0;
+
+	if (wg != NULL)
+		return (0);
+	snprintf(path, sizeof(path), "%s/if_wg.ko", folder);
+	file = kld_find("if_wg");
+	workers_stop();
+	if (file == NULL)
+		error = kld_load(path, &file, err);
+	workers_resume();
+	if (error != 0)
+		return (error);
+	kpi = kld_lookup(file, "wg_kpi");
+	if (kpi == NULL || kpi->version != WG_KPI_VERSION || kpi->size != sizeof(*kpi))
+		return (uverr(err, ENOEXEC, "%s: not made for this program (its wg_kpi is another version)", path));
+	wg = kpi;
+	return (0);
+}
+
 static int
 device_create(struct wgport *wp, const struct wgquick *q, struct uverr *err)
 {
@@ -322,25 +366,11 @@ device_create(struct wgport *wp, const struct wgquick *q, struct uverr *err)
 }
 
 int
-wg_create(struct stack *st, const char *file, struct uverr *err)
+wg_create(struct stack *st, struct wgquick *conf, struct uverr *err)
 {
-	struct wgquick q;
 	struct wgport *wp;
-	char *text;
-	size_t len;
 	int error;
 
-	error = config_read(file, WGQUICK_MAXSIZE, &text, &len, err);
-	if (error != 0)
-		return (error);
-	error = wgquick_resolve(file, &text, &len, err);
-	if (error == 0)
-		error = wgquick_parse(file, text, len, WGQUICK_STACK, 0, &q, err);
-	wgquick_wipe(text, len);
-	if (error != 0)
-		return (error);
-	if (q.notices != NULL)
-		complain(q.notices);
 	wp = calloc(1, sizeof(*wp));
 	if (wp == NULL || (wp->batch = batch_of(st->st_worker)) == NULL) {
 		error = uverr(err, ENOMEM, "out of memory");
@@ -353,19 +383,17 @@ wg_create(struct stack *st, const char *file, struct uverr *err)
 		uverr(err, -error, "wireguard: %s", strerror(-error));
 		goto fail;
 	}
-	error = port_listen(wp, &q.listen);
+	error = port_listen(wp, &conf->listen);
 	if (error != 0) {
-		uverr(err, -error, "%s: ListenPort %u: %s", file, q.listen, strerror(-error));
+		uverr(err, -error, "ListenPort %u: %s", conf->listen, strerror(-error));
 		goto fail_port;
 	}
-	wg->port_setlisten(wp->port, q.listen);
-	error = device_create(wp, &q, err);
-	if (error != 0) {
-		uverr_prefix(err, "%s", file);
+	wg->port_setlisten(wp->port, conf->listen);
+	error = device_create(wp, conf, err);
+	if (error != 0)
 		goto fail_socket;
-	}
+	wp->conf = conf;
 	st->st_wg = wp;
-	wgquick_free(&q);
 	return (0);
 
 fail_socket:
@@ -375,8 +403,66 @@ fail_port:
 	wg->port_destroy(wp->port);
 fail:
 	free(wp);
-	wgquick_free(&q);
 	return (error);
+}
+
+/* ---- Routes ---- */
+
+/* Clear the bits behind the prefix. */
+static void
+addr_mask(uint8_t *addr, unsigned size, unsigned prefixlen)
+{
+	for (unsigned bit = prefixlen; bit < size * 8; bit++)
+		addr[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+}
+
+static int
+addr_covers(const void *net, unsigned prefixlen, const void *addr, unsigned addr_prefixlen)
+{
+	const uint8_t *a = net, *b = addr;
+
+	for (unsigned bit = 0; bit < prefixlen; bit++)
+		if (((a[bit / 8] ^ b[bit / 8]) & 0x80 >> bit % 8) != 0)
+			return (0);
+	return (prefixlen <= addr_prefixlen);
+}
+
+/* Whether the networks of the tunnel's own addresses lead there anyway. */
+static int
+addr_isours(const struct wgquick *conf, int af, const struct in6_addr *addr, unsigned prefixlen)
+{
+	if (af == AF_INET)
+		return (conf->addr.s_addr != INADDR_ANY && addr_covers(&conf->addr, conf->prefixlen, addr, prefixlen));
+	for (int i = 0; i < conf->naddr6; i++)
+		if (addr_covers(&conf->addr6[i].addr, (unsigned)conf->addr6[i].prefixlen, addr, prefixlen))
+			return (1);
+	return (0);
+}
+
+int
+wg_addroutes(struct stack *st, struct uverr *err)
+{
+	struct wgport *wp = st->st_wg;
+	const char *line = wp->conf->uapi;
+	char text[INET6_ADDRSTRLEN + 8];
+	struct in6_addr addr;
+	struct in_addr in;
+	unsigned n;
+	int af, error;
+
+	while (!wp->conf->table_off && (line = strstr(line, "\nallowed_ip=")) != NULL) {
+		line += strlen("\nallowed_ip=");
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(line, "\n"), line);
+		if (wgtext_prefix(text, &af, &addr, &n) != 0 || addr_isours(wp->conf, af, &addr, n))
+			continue;
+		addr_mask(addr.s6_addr, af == AF_INET ? 4 : 16, n);
+		memcpy(&in, &addr, sizeof(in));
+		error = af == AF_INET ? inet->rt_addif(in, n, wp->ifp) : inet->rt_add6(&addr, n, NULL, wp->ifp);
+		if (error != 0 && error != -EEXIST)
+			return (uverr(err, -error, "wireguard: a route to %s, which is in AllowedIPs: %s (Table = off makes none)",
+			    text, strerror(-error)));
+	}
+	return (0);
 }
 
 /* The stack is current. */
@@ -392,6 +478,8 @@ wg_destroy(struct stack *st)
 	batch_flush(wp->batch);
 	close(wp->fd);
 	wg->port_destroy(wp->port);
+	wgquick_free(wp->conf);
+	free(wp->conf);
 	worker_bury(st->st_worker, &wp->corpse, wp);
 }
 

@@ -10,8 +10,20 @@
 /* if_wg.ko's functions; NULL: not loaded. */
 extern const struct wg_kpi *wg;
 
-/* Give the stack, which is current, the interface wg0 that the file describes. */
-int wg_create(struct stack *st, const char *file, struct uverr *err);
+/* Where if_wg.ko is (the text stays the caller's); load it, if it is not, with all workers stopped meanwhile. */
+void wg_init(const char *folder);
+int wg_module_load(struct uverr *err);
+
+/* Whether a stack of the configuration has a tunnel. */
+int tunnels_wanted(const struct config *cfg);
+
+/* Give the stack, which is current, the interface wg0 that a file describes.  Takes `conf` over when it succeeds. */
+int wg_create(struct stack *st, struct wgquick *conf, struct uverr *err);
+/*
+ * Add routes to the allowed IPs of its peers, as wg-quick(8) does unless the file says Table = off: where the stack,
+ * which is current, has no route to that very network yet.
+ */
+int wg_addroutes(struct stack *st, struct uverr *err);
 void wg_destroy(struct stack *st);
 
 /*

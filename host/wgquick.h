@@ -4,6 +4,7 @@
 #define HOST_WGQUICK_H
 
 #include "config.h"
+#include "wgtext.h"
 
 #define WGQUICK_MAXSIZE (1U << 20)	/* bytes of a file */
 
@@ -43,6 +44,15 @@ void wgquick_free(struct wgquick *q);
  * and line.
  */
 int wgquick_resolve(const char *file, char **text, size_t *len, struct uverr *err);
+
+/*
+ * Read the file of every tunnel of a configuration: of `files` (JSON: texts by path), or, when that is NULL, from the
+ * disk, names looked up unless `flags` has WGQUICK_NAMES.  Errors name the stack, the file and the line.
+ */
+struct ucl_object_s;
+int wgquick_load(struct config *cfg, const struct ucl_object_s *files, unsigned flags, struct uverr *err);
+/* What there is to say about them, a line each. */
+void wgquick_notices(const struct config *cfg, struct wgbuf *out);
 
 /* Wipe and free a file's text. */
 void wgquick_wipe(char *text, size_t len);

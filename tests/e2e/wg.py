@@ -168,9 +168,75 @@ def files_set_add_and_sync(program):
     red.server.close()
 
 
+def a_stack_made_later_has_its_tunnel(program):
+    red, blue = Pair(program, "red"), Pair(program, "blue")
+    blue.files[0] = blue.write(0, "DNS = 10.9.0.53\nPostUp = reboot\n")
+    idle = "vnet idle { }\n"
+    for first in (red.config(), idle):      # with if_wg.ko there already, and not
+        with Vnet(program, first) as vnet:
+            conf = program.write("blue.conf", blue.config())
+            code, _, err = vnet.call("create", conf)
+            assert code == 1 and "blue0.conf:" in err and "PostUp: no commands are run" in err, err
+            conf = program.write("blue.conf", blue.config().replace("vnet blue-site {",
+                                                                    'vnet blue-site { wireguard_commands = "skip";'))
+            code, _, err = vnet.call("create", conf)
+            assert code == 0 and "DNS: passed over" in err and "PostUp: passed over" in err, err
+            assert blue.good()
+            ok(vnet.call("destroy", "blue-site", "blue-dc"))
+            ok(vnet.call("create", conf))
+            assert blue.good()
+            code, _, err = vnet.call("create", program.write("lost.conf", 'vnet x { wireguard = "/nowhere"; }'))
+            assert code == 1 and "/nowhere: No such file" in err, err
+            if first != idle:
+                assert red.good()
+    red.server.close()
+    blue.server.close()
+
+
+def routes(vnet, stack):
+    return {f"{r['to']}/{r['prefixlen']}" for r in vnet.json("route", stack)["routes"] if "gateway" not in r}
+
+
+def allowed_ips_have_routes_unless_the_table_is_off(program):
+    red = Pair(program, "red")
+    other = wg("pubkey", text=wg("genkey"))
+    more = f"[Peer]\nPublicKey = {other}\nAllowedIPs = 10.1.2.3/16, ::/0, 0.0.0.0/0, 10.9.0.7/32\n"
+    net = {"10.9.0.0/24", "fd09::/64"}
+    red.files[0] = red.write(0, more)
+    with Vnet(program, red.config()) as vnet:
+        assert routes(vnet, "red-site") == net | {"10.1.0.0/16", "::/0", "0.0.0.0/0"}
+        assert routes(vnet, "red-dc") == net
+    red.files[0] = red.write(0, "Table = off\n" + more)
+    with Vnet(program, red.config()) as vnet:
+        assert routes(vnet, "red-site") == net
+    # What the stack's own section says comes first.
+    red.files[0] = red.write(0, more)
+    with Vnet(program, red.config().replace("vnet red-site {", """
+vnet red-site {
+    interface ep0 { link = "lan"; address = "192.168.0.1/24"; }
+    gateway = "192.168.0.2";
+""")) as vnet:
+        assert routes(vnet, "red-site") == net | {"10.1.0.0/16", "::/0", "192.168.0.0/24"}
+    red.server.close()
+
+
+def a_check_reads_the_files(program):
+    red = Pair(program, "red")
+    conf = program.write("red.conf", red.config())
+    code, out, err = program.call("check", conf)
+    assert code == 0 and "good" in out, err
+    red.write(0, "Endpoint = 10.0.0.1:1\n")
+    code, _, err = program.call("check", conf)
+    assert code == 1 and 'vnet "red-site": wireguard: ' in err and "Endpoint: not a key of [Interface]" in err, err
+    red.server.close()
+
+
 if __name__ == "__main__":
     main([
         a_tunnel_is_shown_as_wg_does,
         a_set_is_done_whole_or_not_at_all,
         files_set_add_and_sync,
+        a_stack_made_later_has_its_tunnel,
+        allowed_ips_have_routes_unless_the_table_is_off,
+        a_check_reads_the_files,
     ])

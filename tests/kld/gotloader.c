@@ -34,16 +34,16 @@ struct got_module {
 	size_t filesize;
 	uint8_t *at;			/* where its address 0 is */
 	uintptr_t set, set_end, moved;	/* addresses in the module; how far the set was moved */
-	const Elf64_Sym *sym;
+	const ElfW(Sym) *sym;
 	size_t nsym;
 	const char *str;
 };
 
-static const Elf64_Shdr *
+static const ElfW(Shdr) *
 section(const struct got_module *m, const char *name)
 {
-	const Elf64_Ehdr *eh = (const void *)m->file;
-	const Elf64_Shdr *sh = (const void *)(m->file + eh->e_shoff);
+	const ElfW(Ehdr) *eh = (const void *)m->file;
+	const ElfW(Shdr) *sh = (const void *)(m->file + eh->e_shoff);
 
 	for (unsigned i = 1; i < eh->e_shnum; i++)
 		if (strcmp((const char *)m->file + sh[eh->e_shstrndx].sh_offset + sh[i].sh_name, name) == 0)
@@ -59,27 +59,28 @@ relocaddr(const struct got_module *m, uintptr_t addr)
 }
 
 static int
-relocate(const struct got_module *m, const Elf64_Rela *r)
+relocate(const struct got_module *m, const relocation_t *r)
 {
-	const Elf64_Sym *s = &m->sym[ELF64_R_SYM(r->r_info)];
+	const ElfW(Sym) *s = &m->sym[R_SYM(r->r_info)];
 	const char *name = m->str + s->st_name;
-	uintptr_t value;
+	const unsigned type = R_TYPE(r->r_info);
+	uintptr_t value, addend;
 
-	switch (ELF64_R_TYPE(r->r_info)) {
-	case R_DYN(RELATIVE):
-		value = relocaddr(m, (uintptr_t)m->at + r->r_addend);
-		break;
-	case R_DYN(GLOB_DAT):
-	case R_DYN_WORD:
+#ifdef ADDEND
+	addend = ADDEND(r);
+#else
+	memcpy(&addend, m->at + r->r_offset, sizeof(addend));
+#endif
+	if (type == R_DYN(RELATIVE))
+		value = relocaddr(m, (uintptr_t)m->at + addend);
+	else if (type == R_DYN_GOT || type == R_DYN_WORD) {
 		value = s->st_shndx != SHN_UNDEF ? relocaddr(m, (uintptr_t)m->at + s->st_value) :
 		    (uintptr_t)dlsym(RTLD_DEFAULT, name);
-		value += ELF64_R_TYPE(r->r_info) == R_DYN_WORD ? (uintptr_t)r->r_addend : 0;
-		break;
-	case R_DYN_TPOFF:		/* curvnet_base: here it is a thread-local, in the kernel curthread's field */
+		value += type == R_DYN_WORD ? addend : 0;
+	} else if (type == R_DYN_TPOFF)	/* curvnet_base: here it is a thread-local, in the kernel curthread's field */
 		value = (uintptr_t)dlsym(RTLD_DEFAULT, name) - (uintptr_t)__builtin_thread_pointer();
-		break;
-	default:
-		fprintf(stderr, "gotloader: relocation type %u\n", (unsigned)ELF64_R_TYPE(r->r_info));
+	else {
+		fprintf(stderr, "gotloader: relocation type %u\n", type);
 		return (-1);
 	}
 	memcpy(m->at + r->r_offset, &value, sizeof(value));
@@ -89,9 +90,9 @@ relocate(const struct got_module *m, const Elf64_Rela *r)
 static int
 map_segments(const struct got_module *m)
 {
-	const Elf64_Ehdr *eh = (const void *)m->file;
-	const Elf64_Phdr *ph = (const void *)(m->file + eh->e_phoff);
-	const Elf64_Shdr *rela = section(m, ".rela.dyn");
+	const ElfW(Ehdr) *eh = (const void *)m->file;
+	const ElfW(Phdr) *ph = (const void *)(m->file + eh->e_phoff);
+	const ElfW(Shdr) *rela = section(m, RELOCATIONS ".dyn");
 
 	for (unsigned i = 0; i < eh->e_phnum; i++)
 		if (ph[i].p_type == PT_LOAD) {
@@ -101,8 +102,8 @@ map_segments(const struct got_module *m)
 				return (-1);
 			memcpy(m->at + ph[i].p_vaddr, m->file + ph[i].p_offset, ph[i].p_filesz);
 		}
-	for (size_t i = 0; rela != NULL && i < rela->sh_size / sizeof(Elf64_Rela); i++)
-		if (relocate(m, (const Elf64_Rela *)(const void *)(m->file + rela->sh_offset) + i) != 0)
+	for (size_t i = 0; rela != NULL && i < rela->sh_size / sizeof(relocation_t); i++)
+		if (relocate(m, (const relocation_t *)(const void *)(m->file + rela->sh_offset) + i) != 0)
 			return (-1);
 	for (unsigned i = 0; i < eh->e_phnum; i++)
 		if (ph[i].p_type == PT_LOAD && (ph[i].p_flags & PF_X) != 0) {
@@ -118,7 +119,7 @@ map_segments(const struct got_module *m)
 static int
 place_set(struct got_module *m, uintptr_t base[GOT_STACKS])
 {
-	const Elf64_Shdr *set = section(m, "set_vnet");
+	const ElfW(Shdr) *set = section(m, "set_vnet");
 	const uint8_t *from = m->file + set->sh_offset;
 
 	m->set = (uintptr_t)m->at + set->sh_addr;
@@ -137,7 +138,7 @@ void *
 got_load(const char *path, uintptr_t base[GOT_STACKS])
 {
 	struct got_module *m = calloc(1, sizeof(*m));
-	const Elf64_Shdr *sym, *str;
+	const ElfW(Shdr) *sym, *str;
 	struct stat st;
 	int fd;
 

@@ -9,6 +9,10 @@
 /* Relocations with addends, and where they are; 32-bit ARM has others. */
 #define RELOCATIONS ".rela"
 #define R_INFO(sym, type) ELF64_R_INFO((ElfW(Xword))(sym), type)
+#define R_SYM(info) ELF64_R_SYM(info)
+#define R_TYPE(info) ELF64_R_TYPE(info)
+#define ADDEND(r) ((uintptr_t)(r)->r_addend)
+#define R_DYN_GOT R_DYN(GLOB_DAT)
 typedef ElfW(Rela) relocation_t;
 #define DYN_RELSZ DT_RELASZ
 #define DYN_OTHER DT_REL	/* the kind that the machine does not have */
@@ -34,6 +38,8 @@ typedef ElfW(Rela) relocation_t;
 #elif defined(__riscv)
 #define R_DYN(name) R_RISCV_##name
 #define R_DYN_WORD R_RISCV_64
+#undef R_DYN_GOT
+#define R_DYN_GOT R_DYN_WORD
 #define R_DYN_TPOFF R_RISCV_TLS_TPREL64
 #define FAR_DISTANCE "R_RISCV_32_PCREL against `.L0 ': the value does not fit in 32 bits"
 #elif defined(__arm__)
@@ -45,6 +51,11 @@ typedef ElfW(Rela) relocation_t;
 #define RELOCATIONS ".rel"
 #undef R_INFO
 #define R_INFO(sym, type) ELF32_R_INFO(sym, type)
+#undef R_SYM
+#define R_SYM(info) ELF32_R_SYM(info)
+#undef R_TYPE
+#define R_TYPE(info) ELF32_R_TYPE(info)
+#undef ADDEND
 #define relocation_t ElfW(Rel)
 #undef FUNC_BITS
 #define FUNC_BITS ((uintptr_t)1)

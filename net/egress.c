@@ -394,6 +394,7 @@ egress_accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 
 	if (pcb == NULL || err != ERR_OK || so == NULL)
 		return (ERR_VAL);
+	so_reserve(so);
 	so->so_flags = (so->so_flags & ~(unsigned)SS_CONNECTING) | SS_CONNECTED;
 	so_wakeup(so);
 	return (ERR_OK);

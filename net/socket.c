@@ -231,7 +231,7 @@ so_pcb_attach(struct socket *so, struct tcp_pcb *pcb)
  * stack's connections may have.  The window that was announced until now is no more than 64 KiB, and nobody
  * sends that much at first.
  */
-static void
+void
 so_reserve(struct socket *so)
 {
 	struct tcp_pcb *pcb = so->so_pcb;

@@ -59,6 +59,7 @@ struct socket {
 /* A socket without a pcb, or NULL; give it one; free it, whose pcb is gone. */
 struct socket *so_alloc(void);
 void so_pcb_attach(struct socket *so, struct tcp_pcb *pcb);
+void so_reserve(struct socket *so);	/* when its handshake is through */
 void so_free(struct socket *so);
 
 /* egress.c: let go of the SYN, without a word. */

@@ -113,8 +113,11 @@ void sysctl_unregister_oid(const void *oid);
 
 #define SYSCTL_DECL(name) extern struct sysctl_oid sysctl__##name
 
+/* Where they are; by it one sees that a module has no other variables that its stacks share. */
+#define SYSCTL_SECTION "sysctl_oids"
+
 #define SYSCTL_ENTRY(link, parent, name, kind, a1, a2, handler, fmt, descr) \
-	link struct sysctl_oid sysctl__##parent##_##name = { \
+	link struct sysctl_oid sysctl__##parent##_##name __attribute__((section(SYSCTL_SECTION))) = { \
 		.oid_parent = &sysctl__##parent, \
 		.oid_kind = (kind), \
 		.oid_arg1 = (void *)(uintptr_t)(a1), \

@@ -12,6 +12,9 @@ allowed='set_vnet the variables, one copy a stack
 .data.rel.ro constants that hold addresses: the module linker fills them in and maps them read-only
 set_vnet_sysinit_set pointers to constructors, a linker set of constants: mapped read-only
 set_vnet_sysuninit_set pointers to destructors, a linker set of constants: mapped read-only
+set_sysinit_set pointers to constructors of the module itself, a linker set of constants: mapped read-only
+set_sysuninit_set pointers to destructors of the module itself, a linker set of constants: mapped read-only
+sysctl_oids names of the sysctl tree: linked into it and out of it with all workers stopped, no values
 set_modmetadata_set pointers to what the module says of itself, a linker set of constants: mapped read-only'
 
 echo 1..3

@@ -59,6 +59,17 @@ int vset_space_alloc(enum vset_space space, size_t size, size_t align, uintptr_t
 void vset_space_free(enum vset_space space, uintptr_t addr, size_t size);
 
 /*
+ * The same for module space, whose memory may be kept for the next module, inaccessible: getting pages from the system
+ * and giving them back is a quarter of what a load costs.  vset_space_free_keep() keeps up to VSET_KEEP_MAX bytes at
+ * the start of the piece, anonymous memory all of it; of the rest, and of what was kept before, the system gets the
+ * pages back.  After vset_space_alloc() the caller makes the piece, or its start, writable, and vset_space_clean()
+ * makes it zero, as other pages are; it returns how many bytes at the start have pages already.
+ */
+#define VSET_KEEP_MAX ((size_t)256 << 10)
+void vset_space_free_keep(uintptr_t addr, size_t size, size_t keep);
+size_t vset_space_clean(uintptr_t addr, size_t size);
+
+/*
  * How much of a space there is, how much of it is free, and the largest run of that: bytes.  What is free lies in at most
  * pieces + 1 holes, so the largest is no less than avail / (pieces + 1).  And the space is first fit: as long as the
  * pieces in use are together at most size / log2(n), one more of n units always fits, whatever came and went before

@@ -45,7 +45,7 @@ begins_with(const char *name, const char *prefix)
 int
 elf_is_mark(const char *name)
 {
-	return (begins_with(name, "__start_") || begins_with(name, "__stop_"));
+	return (name[0] == '_' && (begins_with(name, "__start_") || begins_with(name, "__stop_")));
 }
 
 unsigned

@@ -341,15 +341,9 @@ elf_read(const char *name, const void *data, size_t size, struct elf_obj *obj, s
 	return (error);
 }
 
-void
-elf_rel_first(const struct elf_obj *obj, struct elf_rel *rel)
-{
-	*rel = (struct elf_rel) { .obj = obj };
-}
-
 /* Of a relocation that check_relocation() may be yet to see. */
-static intptr_t
-addend_at(const struct elf_rel *rel)
+intptr_t
+elf_rel_addend(const struct elf_rel *rel)
 {
 	const ElfW(Shdr) *sh = &rel->obj->shdr[rel->target];
 	const struct kld_rtype *rt;
@@ -363,32 +357,23 @@ addend_at(const struct elf_rel *rel)
 
 /* check_relocations() has seen every table that this walks. */
 int
-elf_rel_next(struct elf_rel *rel)
+elf_rel_next_table(struct elf_rel *rel)
 {
 	const struct elf_obj *obj = rel->obj;
 	const ElfW(Shdr) *sh;
-	const ElfW(Rela) *r;
 
 	if (obj->is_dyn)		/* has others: elf_dyn.c */
 		return (0);
-	sh = &obj->shdr[rel->relsec];
-	if (rel->relsec != 0)
-		rel->index++;
-	while (rel->relsec == 0 || rel->index >= sh->sh_size / rel_size(sh)) {
-		do {
-			if (++rel->relsec >= obj->nshdr)
-				return (0);
-			sh = &obj->shdr[rel->relsec];
-		} while ((sh->sh_type != SHT_RELA && (sh->sh_type != SHT_REL || kld_arch_addend == NULL)) ||
-		    !elf_is_alloc(obj, sh->sh_info));
-		rel->index = 0;
-	}
-	/* The first members of both kinds are the same. */
-	r = (const void *)(obj->data + sh->sh_offset + rel->index * rel_size(sh));
+	do {
+		if (++rel->relsec >= obj->nshdr)
+			return (0);
+		sh = &obj->shdr[rel->relsec];
+	} while ((sh->sh_type != SHT_RELA && (sh->sh_type != SHT_REL || kld_arch_addend == NULL)) ||
+	    !elf_is_alloc(obj, sh->sh_info) || sh->sh_size == 0);
 	rel->target = sh->sh_info;
-	rel->type = KLD_R_TYPE(r->r_info);
-	rel->sym = KLD_R_SYM(r->r_info);
-	rel->offset = r->r_offset;
-	rel->addend = sh->sh_type == SHT_RELA ? r->r_addend : addend_at(rel);
+	rel->size = rel_size(sh);
+	rel->next = obj->data + sh->sh_offset;
+	rel->end = rel->next + sh->sh_size / rel->size * rel->size;
+	rel->index = SIZE_MAX;		/* and then 0 */
 	return (1);
 }

@@ -102,9 +102,32 @@ struct elf_rel {
 	unsigned type, sym;
 	size_t offset;
 	intptr_t addend;
+	const uint8_t *next, *end;	/* of the table */
+	size_t size;			/* of an entry */
 };
-void elf_rel_first(const struct elf_obj *obj, struct elf_rel *rel);
-int elf_rel_next(struct elf_rel *rel);
+static inline void
+elf_rel_first(const struct elf_obj *obj, struct elf_rel *rel)
+{
+	*rel = (struct elf_rel) { .obj = obj };
+}
+int elf_rel_next_table(struct elf_rel *rel);
+intptr_t elf_rel_addend(const struct elf_rel *rel);	/* that the place holds */
+static inline int
+elf_rel_next(struct elf_rel *rel)
+{
+	const ElfW(Rela) *r;
+
+	if (rel->next == rel->end && !elf_rel_next_table(rel))
+		return (0);
+	r = (const void *)rel->next;	/* the first members of both kinds are the same */
+	rel->next += rel->size;
+	rel->index++;
+	rel->type = KLD_R_TYPE(r->r_info);
+	rel->sym = KLD_R_SYM(r->r_info);
+	rel->offset = r->r_offset;
+	rel->addend = rel->size == sizeof(*r) ? r->r_addend : elf_rel_addend(rel);
+	return (1);
+}
 
 /* elf_dyn.c's part of elf_read(); a symbol of it; where an address, or a piece of memory, is in the file, or NULL. */
 int elf_dyn_read(struct elf_obj *obj, struct uverr *err);
@@ -361,6 +384,7 @@ struct linker_file {
 	char *name, *path;
 	uintptr_t addr;			/* module space, with the guard page behind `size` */
 	size_t size, space;
+	size_t keep;			/* of its memory, at the start, for the next module */
 	struct kld_setpart set[SET_COUNT];
 	struct kld_symtab symtab;
 	struct kld_meta meta;

@@ -8,7 +8,8 @@
  * each part gets the rights that it keeps.  No page is ever writable and executable.  (Anonymous, because perf looks
  * into its map of names only for code that comes from no file.)  Where the system forbids that memory which was
  * writable becomes executable (PR_SET_MDWE, systemd's MemoryDenyWriteExecute=), the text is copied into a sealed
- * memory file and mapped from there.  The guard page catches what runs off the data's end.
+ * memory file and mapped from there.  The guard page catches what runs off the data's end.  The pages of text and
+ * constants, which every module fills, are kept for the next one (vset_space_free_keep()).
  *
  * A set's part is relocated in a buffer and copied into the set's template, and from there into all instances.  Before
  * that, nothing of the module can be seen by anybody; after it, nothing of it has run.
@@ -61,7 +62,7 @@ page_size(void)
 int
 kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 {
-	size_t offset[PART_DATA + 1], page = page_size(), align = page, end = 0;
+	size_t offset[PART_DATA + 1], page = page_size(), align = page, end = 0, ready, filled;
 	int error;
 
 	for (unsigned k = 0; k <= PART_DATA; k++) {
@@ -82,16 +83,19 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 			error = uverr(err, errno, "%zu bytes of memory: %s", end, strerror(errno));
 			goto fail;
 		}
-	}
-	for (unsigned k = 0; k <= PART_DATA; k++) {
-		image->part[k].addr = file->addr + offset[k];
-		image->part[k].stage = (uint8_t *)image->part[k].addr;
 		/*
 		 * All pages at once instead of a fault each; advice, and older kernels do not know it.  Not data, of which
 		 * pages of zeros are never written (reloc.c).
 		 */
-		if (image->part[k].filled != 0 && (k != PART_DATA || image->obj->is_dyn))
-			madvise(image->part[k].stage, round_up(image->part[k].filled, page), MADV_POPULATE_WRITE);
+		ready = vset_space_clean(file->addr, end);
+		filled = image->obj->is_dyn ? end : offset[PART_DATA];
+		file->keep = image->obj->is_dyn ? 0 : filled;
+		if (ready < filled)
+			madvise((void *)(file->addr + ready), filled - ready, MADV_POPULATE_WRITE);
+	}
+	for (unsigned k = 0; k <= PART_DATA; k++) {
+		image->part[k].addr = file->addr + offset[k];
+		image->part[k].stage = (uint8_t *)image->part[k].addr;
 	}
 
 	for (unsigned k = 0; k < SET_COUNT; k++) {
@@ -130,8 +134,8 @@ kld_unplace(struct linker_file *file)
 		file->set[k] = (struct kld_setpart) { 0 };
 	}
 	if (file->space != 0)
-		vset_space_free(VSET_SPACE_MODULE, file->addr, file->space);
-	file->addr = file->size = file->space = 0;
+		vset_space_free_keep(file->addr, file->space, file->keep);
+	file->addr = file->size = file->space = file->keep = 0;
 }
 
 /* ---- Rights ---- */
@@ -184,12 +188,13 @@ map_from_file(const char *name, uintptr_t addr, size_t size)
 }
 
 static int
-make_executable(const char *name, uintptr_t addr, size_t size)
+make_executable(struct linker_file *file, uintptr_t addr, size_t size)
 {
 	int error;
 
 	if (mprotect((void *)addr, size, PROT_READ | PROT_EXEC) != 0) {
-		error = map_from_file(name, addr, size);
+		file->keep = 0;		/* no memory that could be written again */
+		error = map_from_file(file->name, addr, size);
 		if (error != 0)
 			return (error);
 	}
@@ -199,7 +204,7 @@ make_executable(const char *name, uintptr_t addr, size_t size)
 
 /* A shared object's pages, run by run of the same rights. */
 static int
-protect_image(const struct linker_file *file, const struct kld_image *image)
+protect_image(struct linker_file *file, const struct kld_image *image)
 {
 	const struct kld_part *whole = &image->part[PART_DATA];
 	size_t page = page_size(), end;
@@ -212,7 +217,7 @@ protect_image(const struct linker_file *file, const struct kld_image *image)
 		if ((prot & PROT_WRITE) != 0 && (prot & PROT_EXEC) != 0)
 			return (-ENOEXEC);
 		if ((prot & PROT_EXEC) != 0)
-			error = make_executable(file->name, whole->addr + at, end - at);
+			error = make_executable(file, whole->addr + at, end - at);
 		else
 			error = mprotect((void *)(whole->addr + at), end - at, prot) != 0 ? -errno : 0;
 		if (error != 0)
@@ -222,7 +227,7 @@ protect_image(const struct linker_file *file, const struct kld_image *image)
 }
 
 static int
-protect_parts(const struct linker_file *file, const struct kld_image *image)
+protect_parts(struct linker_file *file, const struct kld_image *image)
 {
 	const struct kld_part *text = &image->part[PART_TEXT], *ro = &image->part[PART_RO];
 	size_t page = page_size();
@@ -231,7 +236,7 @@ protect_parts(const struct linker_file *file, const struct kld_image *image)
 	if (image->obj->is_dyn)
 		return (protect_image(file, image));
 	if (text->size != 0) {
-		error = make_executable(file->name, text->addr, round_up(text->size, page));
+		error = make_executable(file, text->addr, round_up(text->size, page));
 		if (error != 0)
 			return (error);
 	}

@@ -18,15 +18,22 @@
 
 #include "kld_impl.h"
 
-/* FNV-1a. */
+/* Eight bytes at a time, multiplied as FNV-1a does with one. */
 static uint32_t
 hash_of(const char *name)
 {
-	uint32_t h = 2166136261u;
+	const uint64_t prime = 0x100000001b3, odd = 0x9e3779b97f4a7c15;
+	size_t n = strlen(name);
+	uint64_t h = n, word;
 
-	for (; *name != '\0'; name++)
-		h = (h ^ (uint8_t)*name) * 16777619u;
-	return (h);
+	for (; n >= sizeof(word); n -= sizeof(word), name += sizeof(word)) {
+		memcpy(&word, name, sizeof(word));
+		h = (h ^ word) * prime;
+	}
+	for (word = 0; n > 0; n--, name++)
+		word = word << 8 | (uint8_t)*name;
+	h = (h ^ word) * odd;
+	return ((uint32_t)(h >> 32));
 }
 
 int

@@ -40,6 +40,10 @@ static const char *const space_names[VSET_NSPACE] = {
 
 static pthread_mutex_t window_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct space spaces[VSET_NSPACE];
+/* Free pages of module space, inaccessible, that hold what was there: start == end when there are none. */
+static struct {
+	uintptr_t start, end;
+} kept;
 static int window_ready;
 
 uintptr_t
@@ -164,21 +168,70 @@ vset_space_alloc(enum vset_space space, size_t size, size_t align, uintptr_t *ad
 	return (0);
 }
 
+/* Fresh inaccessible memory in the place of whatever is there. */
+static void
+module_unmap(uintptr_t addr, size_t size)
+{
+	void *p = mmap((void *)addr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	/* Only a lack of kernel memory can fail this: then old code stays mapped at addresses nobody has. */
+	assert(p == (void *)addr);
+	(void)p;
+}
+
+/* The system gets the pages back; where it may not have them so (mlockall(2)), it gets the memory. */
+static void
+module_discard(uintptr_t start, uintptr_t end)
+{
+	if (start < end && madvise((void *)start, end - start, MADV_DONTNEED) != 0)
+		module_unmap(start, end - start);
+}
+
 void
 vset_space_free(enum vset_space space, uintptr_t addr, size_t size)
 {
-	void *p;
-
 	pthread_mutex_lock(&window_lock);
-	if (space == VSET_SPACE_MODULE) {
-		p = mmap((void *)addr, size, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-		/* Only a lack of kernel memory can fail this: then old code stays mapped at addresses nobody has. */
-		assert(p == (void *)addr);
-		(void)p;
-	}
+	if (space == VSET_SPACE_MODULE)
+		module_unmap(addr, size);
 	space_free(&spaces[space], addr, size);
 	pthread_mutex_unlock(&window_lock);
+}
+
+void
+vset_space_free_keep(uintptr_t addr, size_t size, size_t keep)
+{
+	if (keep > VSET_KEEP_MAX)
+		keep = 0;
+	pthread_mutex_lock(&window_lock);
+	if (keep == 0 || mprotect((void *)addr, size, PROT_NONE) != 0)
+		module_unmap(addr, size);
+	else {
+		module_discard(kept.start, kept.end);
+		module_discard(addr + keep, addr + size);
+		kept.start = addr;
+		kept.end = addr + keep;
+	}
+	space_free(&spaces[VSET_SPACE_MODULE], addr, size);
+	pthread_mutex_unlock(&window_lock);
+}
+
+size_t
+vset_space_clean(uintptr_t addr, size_t size)
+{
+	uintptr_t start, end;
+
+	pthread_mutex_lock(&window_lock);
+	start = kept.start > addr ? kept.start : addr;
+	end = kept.end < addr + size ? kept.end : addr + size;
+	if (start < end) {
+		module_discard(kept.start, start);
+		module_discard(end, kept.end);
+		memset((void *)start, 0, end - start);
+		kept.start = kept.end = 0;
+	} else
+		end = addr;
+	pthread_mutex_unlock(&window_lock);
+	return (start == addr ? end - addr : 0);
 }
 
 void

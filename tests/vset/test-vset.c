@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -165,6 +166,71 @@ a_region_reaches_live_instances_and_leaves_them_zero(void **state)
 	vset_instance_free(set, slot);
 }
 
+/* A module's pages: made writable, as whoever took them does. */
+static unsigned char *
+take_pages(size_t n, size_t *clean)
+{
+	uintptr_t addr;
+
+	assert_int_equal(vset_space_alloc(VSET_SPACE_MODULE, n * 4096, 4096, &addr, NULL), 0);
+	assert_int_equal(mprotect((void *)addr, n * 4096, PROT_READ | PROT_WRITE), 0);
+	*clean = vset_space_clean(addr, n * 4096);
+	for (size_t i = 0; i < n * 4096; i++)
+		assert_int_equal(((unsigned char *)addr)[i], 0);
+	memset((void *)addr, 0xee, n * 4096);
+	return ((unsigned char *)addr);
+}
+
+/* Whether the system can read there. */
+static int
+is_readable(const unsigned char *p)
+{
+	int fd[2], readable;
+
+	assert_int_equal(pipe(fd), 0);
+	readable = write(fd[1], p, 1) == 1;
+	close(fd[0]);
+	close(fd[1]);
+	return (readable);
+}
+
+static void
+pages_kept_for_the_next_module_are_zero_and_nobodys(void **state)
+{
+	struct vset_spaceinfo info;
+	unsigned char *a, *b;
+	size_t clean;
+
+	(void)state;
+	a = take_pages(8, &clean);
+	assert_int_equal(clean, 0);
+	vset_space_free_keep((uintptr_t)a, 8 * 4096, 3 * 4096);
+	for (int i = 0; i < 8; i++)
+		assert_false(is_readable(a + i * 4096));
+	vset_space_stat(VSET_SPACE_MODULE, &info);
+	assert_int_equal(info.largest, info.size);
+
+	b = take_pages(8, &clean);		/* the same; more than was kept */
+	assert_ptr_equal(b, a);
+	assert_int_equal(clean, 3 * 4096);
+	vset_space_free_keep((uintptr_t)b, 8 * 4096, 3 * 4096);
+	b = take_pages(2, &clean);		/* less */
+	assert_ptr_equal(b, a);
+	assert_int_equal(clean, 2 * 4096);
+	a = take_pages(2, &clean);		/* what was left of it */
+	assert_ptr_equal(a, b + 2 * 4096);
+	assert_int_equal(clean, 0);
+	vset_space_free_keep((uintptr_t)b, 2 * 4096, 2 * 4096);
+	vset_space_free_keep((uintptr_t)a, 2 * 4096, 4096);	/* these and no more those */
+	b = take_pages(5, &clean);
+	assert_int_equal(clean, 0);
+	vset_space_free_keep((uintptr_t)b, 5 * 4096, 0);
+	b = take_pages(1, &clean);
+	assert_int_equal(clean, 0);
+	vset_space_free(VSET_SPACE_MODULE, (uintptr_t)b, 4096);
+	assert_false(is_readable(b));
+}
+
 static void
 a_region_outside_the_window_is_refused(void **state)
 {
@@ -288,6 +354,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(instances_do_not_share_pages_and_are_staggered, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_region_reaches_live_instances_and_leaves_them_zero, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_region_outside_the_window_is_refused, setup, teardown),
+		cmocka_unit_test(pages_kept_for_the_next_module_are_zero_and_nobodys),
 #if !defined(__SANITIZE_ADDRESS__) && __SIZEOF_POINTER__ == 8
 		cmocka_unit_test_setup_teardown(where_private_memory_is_short_all_instances_fit, setup_without_private_memory,
 		    teardown),

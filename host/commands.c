@@ -109,6 +109,8 @@ kldload_run(const struct request *req)
 
 	workers_stop();
 	error = kld_load(req->path, &file, &err);
+	if (error == 0)
+		error = wg_module_loaded(&err);
 	workers_resume();
 	j = answer(error, &err);
 	if (error == 0) {
@@ -119,7 +121,7 @@ kldload_run(const struct request *req)
 	return (j);
 }
 
-/* This program holds a pointer into inet.ko, and interfaces of if_epair.ko. */
+/* This program holds a pointer into inet.ko, and interfaces of if_epair.ko.  Tunnels wait for if_wg.ko to come back. */
 static json *
 kldunload_run(const struct request *req)
 {
@@ -131,15 +133,13 @@ kldunload_run(const struct request *req)
 		error = uverr(&err, ENOENT, "%.64s: no such module is loaded", req->name);
 	else if (file == kld_find("inet"))
 		error = uverr(&err, EBUSY, "%s: vnet itself needs it", req->name);
-	else if (file == kld_find("if_wg") && wg != NULL)
-		error = uverr(&err, EBUSY, "%s: configured tunnels need it", req->name);
 	else if (file == kld_find("if_tap") && tap != NULL)
 		error = uverr(&err, EBUSY, "%s: configured interfaces need it", req->name);
 	else if (file == kld_find("if_epair") && !TAILQ_EMPTY(&links))
 		error = uverr(&err, EBUSY, "%s: link \"%s\" needs it", req->name, TAILQ_FIRST(&links)->l_name);
 	else {
 		workers_stop();
-		error = kld_unload(file, &err);
+		error = file == kld_find("if_wg") && wg != NULL ? wg_module_unload(file, &err) : kld_unload(file, &err);
 		workers_resume();
 	}
 	return (answer(error, &err));

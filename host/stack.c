@@ -7,8 +7,8 @@
  * long the file is.  Within a stack everything made is on one of its lists, so stack_destroy() undoes a
  * stack in whatever state its making stopped; the order is the reverse of making.
  *
- * Where a stack runs: on the CPU that it names; else beside a stack that it has a link with, for packets between
- * workers go through rings and wake-ups; else where there are fewest.
+ * Where a stack runs: with those that share its tunnel's port; on the CPU that it names; else beside a stack that it
+ * has a link with, for packets between workers go through rings and wake-ups; else where there are fewest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 #include "stack.h"
 #include "tap.h"
 #include "wg.h"
+#include "wgport.h"
 
 struct stack_list stacks = TAILQ_HEAD_INITIALIZER(stacks);
 const struct inet_kpi *inet;
@@ -36,6 +37,13 @@ stack_place(const struct config_vnet *cv, struct uverr *err)
 {
 	struct worker *w;
 
+	if (cv->wg != NULL && (w = wgport_worker(cv->wg->listen)) != NULL) {
+		if (cv->cpu < 0 || worker_cpu(w) == (unsigned)cv->cpu)
+			return (w);
+		uverr(err, EINVAL, "cpu: %d, but its tunnel's ListenPort %u is another stack's as well, which runs on CPU %u",
+		    cv->cpu, cv->wg->listen, worker_cpu(w));
+		return (NULL);
+	}
 	if (cv->cpu >= 0) {
 		w = worker_of((unsigned)cv->cpu);
 		if (w == NULL)

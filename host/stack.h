@@ -18,7 +18,7 @@ struct stack;
 struct link;
 struct relay;
 struct capture;
-struct wgport;
+struct tunnel;
 struct wgsock;
 struct egress;
 
@@ -54,7 +54,7 @@ struct stack {
 	TAILQ_ENTRY(stack) st_le;
 	struct vnet *st_vnet;
 	struct worker *st_worker;
-	struct wgport *st_wg;		/* its WireGuard (wg.c), or NULL */
+	struct tunnel *st_wg;		/* its WireGuard (wg.c), or NULL */
 	struct wgsock *st_wgsock;	/* where wg(8) configures that (wgsock.c), or NULL */
 	struct egress *st_egress;	/* its peers' way out (egress.c), or NULL */
 	struct end_list st_ends;

@@ -1,408 +1,146 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The outside of a tunnel: a UDP socket of the host.
+ * A stack's tunnel: the interface wg0, as a wg-quick file describes it, on a port (wgport.c) of its own or one that
+ * several stacks share.
  *
- * Out: if_wg seals into a buffer of the worker's, one datagram behind the other.  As long as they go to one place and
- * have one size (the last may be shorter), the kernel takes them as one message and cuts it (UDP_SEGMENT, Linux 4.18):
- * one system call for up to 45 packets.  The buffer is sent when something else comes, when it is full, and
- * before the worker looks for events again.  Nothing is kept that the socket does not take: UDP may lose.
- *
- * In: recvmmsg(2), with UDP_GRO the same way; if_wg cuts.  A socket takes turns with all others: a bounded number of
- * messages a call.
+ * if_wg.ko is loaded when the first tunnel is wanted, and may be unloaded and loaded again, a newer one too, while
+ * tunnels are there: they are *suspended* meanwhile.  What was set since the file was read is asked of if_wg before it
+ * goes, in its own protocol, and is set again when it is back; so are the routes over wg0.  Sockets stay.  Sessions go
+ * with the module: with peers that were just talking a new one is begun at once.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 #include <uvnet/module.h>
 #include "wg.h"
+#include "wgport.h"
 
-#define BATCH_MAX 64000		/* bytes of a message: below what a UDP datagram may be */
-#define BATCH_SEGMENTS 64	/* UDP_MAX_SEGMENTS */
-#define RECV_MESSAGES 8
-#define RECV_SIZE 65536
+#define SESSION_SECONDS 180	/* a session is no older: REJECT_AFTER_TIME */
 
-/* What the ports of a worker share. */
-struct batch {
-	struct batch *next;
-	struct worker *worker;
-	struct task task;
-	struct wgport *port;		/* whose datagrams are in it; NULL: nobody's */
-	struct wg_endpoint to;
-	size_t len, segment, segments;
-	int closed;			/* a shorter one was the last */
-	unsigned char out[BATCH_MAX + WG_DATAGRAM_MAX];
-	unsigned char in[RECV_MESSAGES][RECV_SIZE];
-};
-
-struct wgport {
-	struct watch watch;
-	struct corpse corpse;
-	struct batch *batch;
-	struct wg_port *port;
-	struct ifnet *ifp;
-	int fd, family;
-	uint32_t mark;
+struct tunnel {
+	struct wgport *port;
+	struct ifnet *ifp;		/* NULL: suspended */
 	struct wgquick *conf;
-};
 
-#define PORT_OF(w) ((struct wgport *)((char *)(w) - offsetof(struct wgport, watch)))
+	/* While it is suspended */
+	char *uapi;
+	struct config_route *routes;
+	size_t nroutes;
+};
 
 const struct wg_kpi *wg;
-static struct batch *batches;
 static const char *folder;	/* of the modules */
 
-/* ---- Out ---- */
+/* ---- Devices ---- */
 
-/* The address as the socket's family has it: IPv4 within IPv6 where it is that. */
-static socklen_t
-sockaddr_out(const struct wgport *wp, const struct wg_endpoint *ep, union wg_sockaddr *sa)
-{
-	*sa = ep->remote;
-	if (wp->family == AF_INET || ep->remote.sa.sa_family == AF_INET6)
-		return (wp->family == AF_INET ? sizeof(sa->sin) : sizeof(sa->sin6));
-	memset(sa, 0, sizeof(*sa));
-	sa->sin6.sin6_family = AF_INET6;
-	sa->sin6.sin6_port = ep->remote.sin.sin_port;
-	sa->sin6.sin6_addr.s6_addr[10] = sa->sin6.sin6_addr.s6_addr[11] = 0xff;
-	memcpy(&sa->sin6.sin6_addr.s6_addr[12], &ep->remote.sin.sin_addr, 4);
-	return (sizeof(sa->sin6));
-}
-
-static void
-batch_flush(struct batch *b)
-{
-	union { struct cmsghdr align; char buf[CMSG_SPACE(sizeof(uint16_t))]; } control = { 0 };
-	union wg_sockaddr sa;
-	struct iovec iov = { .iov_base = b->out, .iov_len = b->len };
-	struct msghdr msg = { .msg_name = &sa, .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-
-	if (b->port == NULL)
-		return;
-	msg.msg_namelen = sockaddr_out(b->port, &b->to, &sa);
-	if (b->segments > 1) {
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_UDP;
-		c->cmsg_type = UDP_SEGMENT;
-		c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-		memcpy(CMSG_DATA(c), &(uint16_t){ (uint16_t)b->segment }, sizeof(uint16_t));
-	}
-	while (sendmsg(b->port->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
-		continue;
-	b->port = NULL;
-	b->len = b->segments = 0;
-	b->closed = 0;
-}
-
-static void
-batch_task(struct task *t)
-{
-	batch_flush((struct batch *)((char *)t - offsetof(struct batch, task)));
-}
-
-static void *
-port_reserve(void *arg, const struct wg_endpoint *to, size_t len)
-{
-	struct wgport *wp = arg;
-	struct batch *b = wp->batch;
-
-	if (wp->family == AF_INET && to->remote.sa.sa_family != AF_INET)
-		return (NULL);
-	if (b->port != NULL && (b->port != wp || b->closed || len > b->segment || b->segments == BATCH_SEGMENTS ||
-	    b->len + len > BATCH_MAX || memcmp(&b->to, to, sizeof(*to)) != 0))
-		batch_flush(b);
-	if (b->port == NULL) {
-		b->port = wp;
-		b->to = *to;
-		b->segment = len;
-		worker_ready(b->worker, &b->task);
-	}
-	return (b->out + b->len);
-}
-
-static void
-port_commit(void *arg, size_t len)
-{
-	struct batch *b = ((struct wgport *)arg)->batch;
-
-	b->closed = len < b->segment;
-	b->len += len;
-	b->segments++;
-}
-
-/* ---- In ---- */
-
-static void
-endpoint_in(struct wg_endpoint *ep, const union wg_sockaddr *sa)
-{
-	memset(ep, 0, sizeof(*ep));
-	if (sa->sa.sa_family == AF_INET) {
-		ep->remote.sin.sin_addr = sa->sin.sin_addr;
-		ep->remote.sin.sin_port = sa->sin.sin_port;
-		ep->remote.sin.sin_family = AF_INET;
-	} else if (IN6_IS_ADDR_V4MAPPED(&sa->sin6.sin6_addr)) {
-		memcpy(&ep->remote.sin.sin_addr, &sa->sin6.sin6_addr.s6_addr[12], 4);
-		ep->remote.sin.sin_port = sa->sin6.sin6_port;
-		ep->remote.sin.sin_family = AF_INET;
-	} else {
-		ep->remote.sin6 = sa->sin6;
-		ep->remote.sin6.sin6_flowinfo = 0;
-	}
-}
-
-static void
-port_readable(struct watch *watch, uint32_t events)
-{
-	struct wgport *wp = PORT_OF(watch);
-	struct batch *b = wp->batch;
-	union { struct cmsghdr align; char buf[CMSG_SPACE(sizeof(int))]; } control[RECV_MESSAGES];
-	union wg_sockaddr from[RECV_MESSAGES];
-	struct mmsghdr msgs[RECV_MESSAGES] = { 0 };
-	struct iovec iov[RECV_MESSAGES];
-	struct wg_endpoint ep;
-	struct cmsghdr *c;
-	int n, segment;
-
-	(void)events;
-	for (int i = 0; i < RECV_MESSAGES; i++) {
-		iov[i] = (struct iovec){ b->in[i], RECV_SIZE };
-		msgs[i].msg_hdr = (struct msghdr){ .msg_name = &from[i], .msg_namelen = sizeof(from[i]),
-		    .msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i].buf,
-		    .msg_controllen = sizeof(control[i].buf) };
-	}
-	n = recvmmsg(wp->fd, msgs, RECV_MESSAGES, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++) {
-		segment = 0;
-		c = CMSG_FIRSTHDR(&msgs[i].msg_hdr);
-		if (c != NULL && c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
-			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-		endpoint_in(&ep, &from[i]);
-		wg->input(wp->port, b->in[i], msgs[i].msg_len, segment > 0 ? (size_t)segment : 0, &ep);
-	}
-}
-
-/* ---- Making ---- */
-
-/* A bound socket, for both families where the host has both; -errno. */
+/* Make the interface and set it.  The stack is current. */
 static int
-socket_open(uint16_t *port, int *family)
+device_create(struct tunnel *t, const char *uapi, struct uverr *err)
 {
-	union wg_sockaddr sa = { 0 };
-	socklen_t len;
-	int fd, one = 1, zero = 0, error;
-
-	*family = AF_INET6;
-	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 && errno == EAFNOSUPPORT) {
-		*family = AF_INET;
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	}
-	if (fd < 0)
-		return (-errno);
-	sa.sa.sa_family = (sa_family_t)*family;
-	sa.sin.sin_port = htons(*port);		/* at the same place in both */
-	len = *family == AF_INET ? sizeof(sa.sin) : sizeof(sa.sin6);
-	if (*family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	setsockopt(fd, SOL_UDP, UDP_GRO, &one, sizeof(one));	/* older kernels: one datagram a message */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4 << 20 }, sizeof(int));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ 4 << 20 }, sizeof(int));
-	if (bind(fd, &sa.sa, len) != 0 || getsockname(fd, &sa.sa, &len) != 0) {
-		error = errno;
-		close(fd);
-		return (-error);
-	}
-	*port = ntohs(sa.sin.sin_port);
-	return (fd);
-}
-
-static int
-port_listen(void *arg, uint16_t *port)
-{
-	struct wgport *wp = arg;
-	int family, fd, error;
-
-	fd = socket_open(port, &family);
-	if (fd < 0)
-		return (fd);
-	error = 0;
-	if (wp->mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &wp->mark, sizeof(wp->mark)) != 0)
-		error = -errno;
-	if (error == 0)
-		error = worker_watch(wp->batch->worker, fd, EPOLLIN, &wp->watch);
-	if (error != 0) {
-		close(fd);
-		return (error);
-	}
-	if (wp->fd >= 0) {
-		batch_flush(wp->batch);
-		close(wp->fd);
-	}
-	wp->fd = fd;
-	wp->family = family;
-	return (0);
-}
-
-static int
-port_mark(void *arg, uint32_t mark)
-{
-	struct wgport *wp = arg;
-
-	if (setsockopt(wp->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0)
-		return (-errno);
-	wp->mark = mark;
-	return (0);
-}
-
-static const struct wg_port_ops port_ops = {
-	.reserve = port_reserve, .commit = port_commit, .listen = port_listen, .mark = port_mark
-};
-
-static struct batch *
-batch_of(struct worker *w)
-{
-	struct batch *b;
-
-	for (b = batches; b != NULL; b = b->next)
-		if (b->worker == w)
-			return (b);
-	b = calloc(1, sizeof(*b));
-	if (b == NULL)
-		return (NULL);
-	b->worker = w;
-	b->task.t_func = batch_task;
-	b->next = batches;
-	batches = b;
-	return (b);
-}
-
-void
-wg_fini(void)
-{
-	struct batch *b;
-
-	while ((b = batches) != NULL) {
-		batches = b->next;
-		free(b);
-	}
-}
-
-void
-wg_init(const char *modules)
-{
-	folder = modules;
-}
-
-int
-tunnels_wanted(const struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->nvnets; i++)
-		if (cfg->vnets[i].wireguard != NULL)
-			return (1);
-	return (0);
-}
-
-int
-wg_module_load(struct uverr *err)
-{
-	const struct wg_kpi *kpi;
-	char path[PATH_MAX];
-	linker_file_t file;
-	int error = 0;
-
-	if (wg != NULL)
-		return (0);
-	snprintf(path, sizeof(path), "%s/if_wg.ko", folder);
-	file = kld_find("if_wg");
-	workers_stop();
-	if (file == NULL)
-		error = kld_load(path, &file, err);
-	workers_resume();
-	if (error != 0)
-		return (error);
-	kpi = kld_lookup(file, "wg_kpi");
-	if (kpi == NULL || kpi->version != WG_KPI_VERSION || kpi->size != sizeof(*kpi))
-		return (uverr(err, ENOEXEC, "%s: not made for this program (its wg_kpi is another version)", path));
-	wg = kpi;
-	return (0);
-}
-
-static int
-device_create(struct wgport *wp, const struct wgquick *q, struct uverr *err)
-{
-	const struct wg_params params = { .port = wp->port, .mtu = q->mtu };
+	const struct wgquick *q = t->conf;
+	const struct wg_params params = { .port = wgport_kpi(t->port), .mtu = q->mtu };
 	char *reply;
 	int error;
 
-	error = inet->if_clone_create("wg", "wg0", &params, &wp->ifp);
+	error = inet->if_clone_create("wg", "wg0", &params, &t->ifp);
 	if (error != 0)
 		return (uverr(err, -error, "wg0: %s", strerror(-error)));
 	if (q->addr.s_addr != INADDR_ANY) {
-		error = inet->if_addaddr(wp->ifp, q->addr, q->prefixlen);
+		error = inet->if_addaddr(t->ifp, q->addr, q->prefixlen);
 		if (error != 0)
 			uverr(err, -error, "wg0: Address: %s", strerror(-error));
 	}
 	for (int i = 0; i < q->naddr6 && error == 0; i++) {
-		error = inet->if_addaddr6(wp->ifp, &q->addr6[i].addr, (unsigned)q->addr6[i].prefixlen, 0);
+		error = inet->if_addaddr6(t->ifp, &q->addr6[i].addr, (unsigned)q->addr6[i].prefixlen, 0);
 		if (error != 0)
 			uverr(err, -error, "wg0: Address: %s", strerror(-error));
 	}
 	if (error == 0) {
-		error = wg->uapi(wp->ifp, q->uapi, strlen(q->uapi), &reply, err);
+		error = wg->uapi(t->ifp, uapi, strlen(uapi), &reply, err);
 		free(reply);
+		if (error == -EBUSY && wgport_isshared(t->port))
+			uverr(err, EBUSY, "ListenPort %u: another stack has it, with another PrivateKey or FwMark",
+			    wgport_number(t->port));
 	}
-	if (error != 0)
-		inet->if_clone_destroy(wp->ifp);
+	if (error != 0) {
+		inet->if_clone_destroy(t->ifp);
+		t->ifp = NULL;
+	}
 	return (error);
 }
 
 int
 wg_create(struct stack *st, struct wgquick *conf, struct uverr *err)
 {
-	struct wgport *wp;
+	struct tunnel *t;
 	int error;
 
-	wp = calloc(1, sizeof(*wp));
-	if (wp == NULL || (wp->batch = batch_of(st->st_worker)) == NULL) {
-		error = uverr(err, ENOMEM, "out of memory");
-		goto fail;
-	}
-	wp->fd = -1;
-	wp->watch.w_func = port_readable;
-	error = wg->port_create(worker_cpu(st->st_worker), &port_ops, wp, &wp->port);
-	if (error != 0) {
-		uverr(err, -error, "wireguard: %s", strerror(-error));
-		goto fail;
-	}
-	error = port_listen(wp, &conf->listen);
-	if (error != 0) {
-		uverr(err, -error, "ListenPort %u: %s", conf->listen, strerror(-error));
-		goto fail_port;
-	}
-	wg->port_setlisten(wp->port, conf->listen);
-	error = device_create(wp, conf, err);
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return (uverr(err, ENOMEM, "out of memory"));
+	t->conf = conf;
+	error = wgport_open(st->st_worker, conf->listen, &t->port, err);
 	if (error != 0)
-		goto fail_socket;
-	wp->conf = conf;
-	st->st_wg = wp;
+		goto fail;
+	error = device_create(t, conf->uapi, err);
+	if (error != 0)
+		goto fail_port;
+	st->st_wg = t;
 	return (0);
 
-fail_socket:
-	batch_flush(wp->batch);
-	close(wp->fd);
 fail_port:
-	wg->port_destroy(wp->port);
+	wgport_close(t->port);
 fail:
-	free(wp);
+	free(t);
+	return (error);
+}
+
+static void
+saved_free(struct tunnel *t)
+{
+	if (t->uapi != NULL)
+		wgquick_wipe(t->uapi, strlen(t->uapi));
+	free(t->routes);
+	t->uapi = NULL;
+	t->routes = NULL;
+	t->nroutes = 0;
+}
+
+/* The stack is current. */
+void
+wg_destroy(struct stack *st)
+{
+	struct tunnel *t = st->st_wg;
+
+	if (t == NULL)
+		return;
+	st->st_wg = NULL;
+	if (t->ifp != NULL)
+		inet->if_clone_destroy(t->ifp);
+	wgport_close(t->port);
+	saved_free(t);
+	wgquick_free(t->conf);
+	free(t->conf);
+	free(t);
+}
+
+int
+wg_request(struct stack *st, const char *request, size_t len, char **reply, struct uverr *err)
+{
+	int error;
+
+	*reply = NULL;
+	if (st->st_wg == NULL)
+		return (uverr(err, ENOENT, "%s: has no tunnel", st->st_vnet->vnet_name));
+	if (st->st_wg->ifp == NULL)
+		return (uverr(err, ENODEV, "%s: its tunnel waits for if_wg.ko to be loaded again", st->st_vnet->vnet_name));
+	CURVNET_SET(st->st_vnet);
+	error = wg->uapi(st->st_wg->ifp, request, len, reply, err);
+	CURVNET_RESTORE();
 	return (error);
 }
 
@@ -442,22 +180,22 @@ addr_isours(const struct wgquick *conf, int af, const struct in6_addr *addr, uns
 int
 wg_addroutes(struct stack *st, struct uverr *err)
 {
-	struct wgport *wp = st->st_wg;
-	const char *line = wp->conf->uapi;
+	const struct tunnel *t = st->st_wg;
+	const char *line = t->conf->uapi;
 	char text[INET6_ADDRSTRLEN + 8];
 	struct in6_addr addr;
 	struct in_addr in;
 	unsigned n;
 	int af, error;
 
-	while (!wp->conf->table_off && (line = strstr(line, "\nallowed_ip=")) != NULL) {
+	while (!t->conf->table_off && (line = strstr(line, "\nallowed_ip=")) != NULL) {
 		line += strlen("\nallowed_ip=");
 		snprintf(text, sizeof(text), "%.*s", (int)strcspn(line, "\n"), line);
-		if (wgtext_prefix(text, &af, &addr, &n) != 0 || addr_isours(wp->conf, af, &addr, n))
+		if (wgtext_prefix(text, &af, &addr, &n) != 0 || addr_isours(t->conf, af, &addr, n))
 			continue;
 		addr_mask(addr.s6_addr, af == AF_INET ? 4 : 16, n);
 		memcpy(&in, &addr, sizeof(in));
-		error = af == AF_INET ? inet->rt_addif(in, n, wp->ifp) : inet->rt_add6(&addr, n, NULL, wp->ifp);
+		error = af == AF_INET ? inet->rt_addif(in, n, t->ifp) : inet->rt_add6(&addr, n, NULL, t->ifp);
 		if (error != 0 && error != -EEXIST)
 			return (uverr(err, -error, "wireguard: a route to %s, which is in AllowedIPs: %s (Table = off makes none)",
 			    text, strerror(-error)));
@@ -465,34 +203,235 @@ wg_addroutes(struct stack *st, struct uverr *err)
 	return (0);
 }
 
-/* The stack is current. */
-void
-wg_destroy(struct stack *st)
+static int
+route_save(struct tunnel *t, const struct config_route *rt)
 {
-	struct wgport *wp = st->st_wg;
+	struct config_route *grown;
 
-	if (wp == NULL)
-		return;
-	st->st_wg = NULL;
-	inet->if_clone_destroy(wp->ifp);
-	batch_flush(wp->batch);
-	close(wp->fd);
-	wg->port_destroy(wp->port);
-	wgquick_free(wp->conf);
-	free(wp->conf);
-	worker_bury(st->st_worker, &wp->corpse, wp);
+	grown = realloc(t->routes, (t->nroutes + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return (-ENOMEM);
+	t->routes = grown;
+	grown[t->nroutes] = *rt;
+	strcpy(grown[t->nroutes++].ifname, "wg0");
+	return (0);
+}
+
+/* The routes over wg0, but those that come with its addresses.  The stack is current. */
+static int
+routes_save(struct tunnel *t)
+{
+	struct config_route rt;
+	struct rt_data6 d6;
+	struct rt_data d;
+	struct in6_addr addr = { 0 };
+	int error = 0;
+
+	for (unsigned i = 0; error == 0 && inet->rt_get(i, &d) == 0; i++) {
+		memcpy(&addr, &d.dst, sizeof(d.dst));
+		if (strcmp(d.ifname, "wg0") != 0 || addr_isours(t->conf, AF_INET, &addr, d.prefixlen))
+			continue;
+		rt = (struct config_route){ .dst = d.dst, .prefixlen = (int)d.prefixlen };
+		error = route_save(t, &rt);
+	}
+	for (unsigned i = 0; error == 0 && inet->rt_get6(i, &d6) == 0; i++) {
+		if (strcmp(d6.ifname, "wg0") != 0 || addr_isours(t->conf, AF_INET6, &d6.dst, d6.prefixlen))
+			continue;
+		rt = (struct config_route){ .six = 1, .dst6 = d6.dst, .prefixlen = (int)d6.prefixlen };
+		error = route_save(t, &rt);
+	}
+	return (error);
+}
+
+/* ---- The module goes and comes ---- */
+
+/*
+ * From what "get" says to what "set" takes.  A peer that has a session gets a keepalive for a moment, which begins
+ * another: he would go on for some time with the one that only he still knows.
+ */
+static char *
+request_of(const char *reply)
+{
+	const long long since = (long long)time(NULL) - SESSION_SECONDS;
+	struct wgbuf out = { 0 };
+	int recent = 0;
+	size_t n;
+
+	wgbuf_printf(&out, "set=1\n");
+	for (; strncmp(reply, "errno=", 6) != 0 && *reply != '\0'; reply += n + (reply[n] == '\n')) {
+		n = strcspn(reply, "\n");
+		if (strncmp(reply, "last_handshake_time_sec=", 24) == 0)
+			recent = atoll(reply + 24) > since;
+		if (strncmp(reply, "persistent_keepalive_interval=", 30) == 0 && recent)
+			wgbuf_printf(&out, "persistent_keepalive_interval=65535\n");
+		if (strncmp(reply, "listen_port=", 12) != 0 && strncmp(reply, "last_", 5) != 0 && strncmp(reply, "rx_", 3) != 0 &&
+		    strncmp(reply, "tx_", 3) != 0)
+			wgbuf_printf(&out, "%.*s\n", (int)n, reply);
+	}
+	wgbuf_printf(&out, "\n");
+	if (out.failed)
+		wgbuf_free(&out);
+	return (out.s);
+}
+
+/* The stack is current, in both. */
+static int
+tunnel_suspend(struct tunnel *t, struct uverr *err)
+{
+	char *reply;
+	int error;
+
+	if (t->ifp == NULL)
+		return (0);
+	error = wg->uapi(t->ifp, "get=1\n\n", 7, &reply, err);
+	if (error != 0)
+		return (error);
+	t->uapi = request_of(reply);
+	wgquick_wipe(reply, strlen(reply));
+	if (t->uapi == NULL || routes_save(t) != 0) {
+		saved_free(t);
+		return (uverr(err, ENOMEM, "out of memory"));
+	}
+	inet->if_clone_destroy(t->ifp);
+	t->ifp = NULL;
+	return (0);
+}
+
+static int
+tunnel_resume(struct tunnel *t, struct uverr *err)
+{
+	int error = 0;
+
+	if (t->ifp != NULL)
+		return (0);
+	if (wgport_kpi(t->port) == NULL)
+		error = wgport_attach(t->port);
+	if (error != 0)
+		return (uverr(err, -error, "%s", strerror(-error)));
+	error = device_create(t, t->uapi, err);
+	for (size_t i = 0; i < t->nroutes && error == 0; i++) {
+		error = route_create(&t->routes[i]);
+		error = error == -EEXIST ? 0 : error;
+		if (error != 0)
+			uverr(err, -error, "a route over wg0: %s", strerror(-error));
+	}
+	if (error == 0)
+		saved_free(t);
+	return (error);
+}
+
+/* Suspend all tunnels, or resume them; with all workers stopped.  At the first that cannot be it ends. */
+static int
+tunnels_all(int (*func)(struct tunnel *t, struct uverr *err), struct uverr *err)
+{
+	struct stack *st;
+	int error;
+
+	TAILQ_FOREACH (st, &stacks, st_le) {
+		if (st->st_wg == NULL)
+			continue;
+		CURVNET_SET(st->st_vnet);
+		error = func(st->st_wg, err);
+		CURVNET_RESTORE();
+		if (error != 0) {
+			uverr_prefix(err, "vnet \"%s\"", st->st_vnet->vnet_name);
+			return (error);
+		}
+	}
+	return (0);
+}
+
+/* Their ports let go of the module, when no tunnel has an interface any more. */
+static void
+ports_detach(void)
+{
+	struct stack *st;
+
+	TAILQ_FOREACH (st, &stacks, st_le)
+		if (st->st_wg != NULL && wgport_kpi(st->st_wg->port) != NULL)
+			wgport_detach(st->st_wg->port);
+}
+
+void
+wg_init(const char *modules)
+{
+	folder = modules;
 }
 
 int
-wg_request(struct stack *st, const char *request, size_t len, char **reply, struct uverr *err)
+tunnels_wanted(const struct config *cfg)
 {
+	for (size_t i = 0; i < cfg->nvnets; i++)
+		if (cfg->vnets[i].wireguard != NULL)
+			return (1);
+	return (0);
+}
+
+int
+wg_module_loaded(struct uverr *err)
+{
+	const linker_file_t file = kld_find("if_wg");
+	struct uverr unused;
 	int error;
 
-	*reply = NULL;
-	if (st->st_wg == NULL)
-		return (uverr(err, ENOENT, "%s: has no tunnel", st->st_vnet->vnet_name));
-	CURVNET_SET(st->st_vnet);
-	error = wg->uapi(st->st_wg->ifp, request, len, reply, err);
-	CURVNET_RESTORE();
+	if (wg != NULL || file == NULL)
+		return (0);
+	wg = kld_lookup(file, "wg_kpi");
+	if (wg == NULL || wg->version != WG_KPI_VERSION || wg->size != sizeof(*wg))
+		error = uverr(err, ENOEXEC, "if_wg.ko: not made for this program (its wg_kpi is another version)");
+	else if ((error = tunnels_all(tunnel_resume, err)) == 0)
+		return (0);
+	else if (tunnels_all(tunnel_suspend, &unused) == 0)
+		ports_detach();
+	else
+		return (error);		/* no memory to go back either: those that are there stay */
+	wg = NULL;
+	kld_unload(file, &unused);
 	return (error);
+}
+
+int
+wg_module_load(struct uverr *err)
+{
+	char path[PATH_MAX];
+	linker_file_t file;
+	int error = 0;
+
+	if (wg != NULL)
+		return (0);
+	snprintf(path, sizeof(path), "%s/if_wg.ko", folder);
+	workers_stop();
+	if (kld_find("if_wg") == NULL)
+		error = kld_load(path, &file, err);
+	if (error == 0)
+		error = wg_module_loaded(err);
+	workers_resume();
+	return (error);
+}
+
+int
+wg_module_unload(linker_file_t file, struct uverr *err)
+{
+	const struct wg_kpi *kpi = wg;
+	struct uverr why;
+	int error;
+
+	error = tunnels_all(tunnel_suspend, err);
+	if (error == 0) {
+		ports_detach();
+		wg = NULL;
+		error = kld_unload(file, err);
+		if (error == 0)
+			return (0);
+		wg = kpi;
+	}
+	if (tunnels_all(tunnel_resume, &why) != 0)
+		uverr_prefix(err, "%s", why.text);
+	return (error);
+}
+
+void
+wg_fini(void)
+{
+	wgport_fini();
 }

@@ -4,6 +4,7 @@
 #define HOST_WG_H
 
 #include <uvnet/if_wg.h>
+#include <uvnet/module.h>
 #include "stack.h"
 #include "wgquick.h"
 
@@ -13,6 +14,13 @@ extern const struct wg_kpi *wg;
 /* Where if_wg.ko is (the text stays the caller's); load it, if it is not, with all workers stopped meanwhile. */
 void wg_init(const char *folder);
 int wg_module_load(struct uverr *err);
+
+/*
+ * With all workers stopped: if_wg.ko may just have been loaded, and then tunnels that waited for it come back; if they
+ * cannot, it is unloaded again.  Unload it, with its tunnels waiting for it to come back.
+ */
+int wg_module_loaded(struct uverr *err);
+int wg_module_unload(linker_file_t file, struct uverr *err);
 
 /* Whether a stack of the configuration has a tunnel. */
 int tunnels_wanted(const struct config *cfg);

@@ -174,8 +174,10 @@ set_device(struct setter *st, const char *key, const char *value)
 		return (error != 0 || n == port->po_listen || port->po_ndevices == 1 ? error : -EBUSY);
 	}
 	if (strcmp(key, "fwmark") == 0) {
+		error = read_number(value, UINT32_MAX, &n);
 		st->has_mark = true;
-		return (read_number(value, UINT32_MAX, &st->mark));
+		st->mark = n;
+		return (error != 0 || n == port->po_mark || port->po_ndevices == 1 ? error : -EBUSY);
 	}
 	if (strcmp(key, "replace_peers") == 0) {
 		st->clears = true;

@@ -231,6 +231,115 @@ def a_check_reads_the_files(program):
     red.server.close()
 
 
+def the_module_goes_and_comes_with_its_tunnels(program):
+    red, blue = Pair(program, "red"), Pair(program, "blue")
+    other = wg("pubkey", text=wg("genkey"))
+    ko = f"{program.dir}/modules/if_wg.ko"
+    with Vnet(program, red.config() + blue.config()) as vnet:
+        assert red.good() and blue.good()
+        ok(vnet.call("wg", "red-site", "set", "peer", other, "allowed-ips", "10.5.0.0/16"))
+        ok(vnet.call("route", "red-site", "add", "10.5.0.0/16", "wg0"))
+        before = {s: (ok(vnet.call("wg", s, "showconf")), routes(vnet, s)) for s in ("red-site", "red-dc", "blue-dc")}
+        for _ in range(3):
+            ok(vnet.call("kldunload", "if_wg"))
+            assert "if_wg.ko" not in [f["name"] for f in vnet.json("kldstat")["files"]]
+            code, _, err = vnet.call("wg", "red-site")
+            assert code == 1 and "waits for if_wg.ko" in err, err
+            ok(vnet.call("kldload", ko))
+            assert before == {s: (ok(vnet.call("wg", s, "showconf")), routes(vnet, s)) for s in before}
+            assert red.good() and blue.good()
+        # A stack goes meanwhile; one that is made brings the module, and the tunnels, back.
+        ok(vnet.call("kldunload", "if_wg"))
+        ok(vnet.call("destroy", "blue-site"))
+        site = blue.config().split("vnet blue-dc")[0]
+        ok(vnet.call("create", program.write("site.conf", site)))
+        assert red.good() and blue.good()
+    red.server.close()
+    blue.server.close()
+
+
+class Shared:
+    """Customers whose tunnels end at one port with one key, all with the same addresses inside."""
+
+    def __init__(self, program, names):
+        self.program, self.names = program, names
+        self.key, self.port = wg("genkey"), udp_ports(1)[0]
+        self.keys = {n: wg("genkey") for n in names}
+        self.publics = {n: wg("pubkey", text=k) for n, k in self.keys.items()}
+        self.forwards = dict(zip(names, free_ports(len(names))))
+        self.servers = {n: WebServer(n, 1 << 20) for n in names}
+
+    def gateway(self, name, key=None, more=""):
+        conf = self.program.write(f"{name}-gw.conf", f"[Interface]\nPrivateKey = {key or self.key}\n"
+                                  f"ListenPort = {self.port}\nAddress = 10.9.0.1/24\n"
+                                  f"[Peer]\nPublicKey = {self.publics[name]}\nAllowedIPs = 10.9.0.2/32\n")
+        return (f'vnet {name}-gw {{ wireguard = "{conf}"; {more}\n'
+                f'publish {{ listen = "10.9.0.1:80"; to = "127.0.0.1:{self.servers[name].port}"; }} }}\n')
+
+    def client(self, name, address="127.0.0.1"):
+        conf = self.program.write(f"{name}-client.conf", f"[Interface]\nPrivateKey = {self.keys[name]}\n"
+                                  f"Address = 10.9.0.2/24\n[Peer]\nPublicKey = {wg('pubkey', text=self.key)}\n"
+                                  f"AllowedIPs = 10.9.0.1/32\nEndpoint = {address}:{self.port}\n")
+        return (f'vnet {name}-client {{ wireguard = "{conf}";\n'
+                f'forward {{ listen = "127.0.0.1:{self.forwards[name]}"; to = "10.9.0.1:80"; }} }}\n')
+
+    def good(self, *names):
+        return all(fetch_sum(self.forwards[n]) == self.servers[n].sum for n in names or self.names)
+
+    def close(self):
+        for server in self.servers.values():
+            server.close()
+
+
+def customers_share_a_port_and_a_key(program):
+    both = Shared(program, ["red", "blue"])
+    config = both.gateway("red") + both.client("red") + both.gateway("blue") + both.client("blue")
+    with Vnet(program, config) as vnet:
+        assert both.good()
+        cpus = {s["name"]: s["cpu"] for s in vnet.json("ls")["stacks"]}
+        assert cpus["red-gw"] == cpus["blue-gw"]
+        for name in both.names:
+            assert list(fields(vnet, f"{name}-gw", "peers")) == [both.publics[name]]
+        # What is the port's cannot be changed by one of them; nor can a peer be both's.
+        before = ok(vnet.call("wg", "red-gw", "showconf"))
+        key = program.write("key", wg("genkey"))
+        for words, why in ((("private-key", key), "private_key: is shared"),
+                           (("listen-port", "7"), "listen_port: is shared"),
+                           (("peer", both.publics["blue"]), "is a peer of another device")):
+            code, _, err = vnet.call("wg", "red-gw", "set", *words)
+            assert code != 0 and why in err, err
+        assert ok(vnet.call("wg", "red-gw", "showconf")) == before
+        ok(vnet.call("kldunload", "if_wg"))
+        ok(vnet.call("kldload", f"{program.dir}/modules/if_wg.ko"))
+        assert both.good()
+        # One goes and comes, the other does not notice.
+        shook = fields(vnet, "blue-client", "latest-handshakes")
+        ok(vnet.call("destroy", "red-gw"))
+        assert both.good("blue")
+        for args, why in ((("red", wg("genkey")), "another PrivateKey"),
+                          (("red", None, f"cpu = {cpus['blue-gw'] + 1};"), "cpu: ")):
+            code, _, err = vnet.call("create", program.write("red.conf", both.gateway(*args)))
+            assert code == 1 and why in err, f"{why}: {code} {err}"
+        ok(vnet.call("create", program.write("red.conf", both.gateway("red"))))
+        assert fields(vnet, "blue-client", "latest-handshakes") == shook
+        until("red is back", lambda: Fetch(both.forwards["red"]).wait().sum == both.servers["red"].sum)
+        # The port is free when the last one went.
+        ok(vnet.call("destroy", "red-gw", "blue-gw"))
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+            s.bind(("::", both.port))
+    both.close()
+
+
+def the_address_that_was_asked_answers(program):
+    one = Shared(program, ["red"])
+    for address in ("127.0.0.2", "[::1]", "127.0.0.1"):
+        with Vnet(program, one.gateway("red") + one.client("red", address)) as vnet:
+            assert one.good()
+            # A client follows whatever address answers: it still has the one that it asked.
+            assert list(fields(vnet, "red-client", "endpoints").values()) == [[f"{address}:{one.port}"]]
+    one.close()
+
+
 if __name__ == "__main__":
     main([
         a_tunnel_is_shown_as_wg_does,
@@ -239,4 +348,7 @@ if __name__ == "__main__":
         a_stack_made_later_has_its_tunnel,
         allowed_ips_have_routes_unless_the_table_is_off,
         a_check_reads_the_files,
+        the_module_goes_and_comes_with_its_tunnels,
+        customers_share_a_port_and_a_key,
+        the_address_that_was_asked_answers,
     ])

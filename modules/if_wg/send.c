@@ -4,6 +4,10 @@
  *
  * The port gives room in the buffer that it will send from, and the packet is sealed straight into it: the only time
  * that its bytes are touched.  No packet is queued but while there is no session.
+ *
+ * By the stack's own worker, all of it.  Handing half of a batch of 45 packets to another worker was measured: it takes
+ * twice the CPU time (1.6 us a packet against 0.75), and on two cores that both have work, as those of a tunnel have,
+ * more than twice the time; the other worker has stacks of its own to serve.
  */
 #include <endian.h>
 

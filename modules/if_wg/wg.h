@@ -29,13 +29,7 @@
 
 /* ---- Limits ---- */
 
-/*
- * A second.  A test build makes it shorter (-DWG_SECOND=...): two minutes then pass in two seconds, for the whole
- * protocol alike.
- */
-#ifndef WG_SECOND
 #define WG_SECOND INT64_C(1000000000)
-#endif
 #define WG_MS (WG_SECOND / 1000)
 
 #define REKEY_TIMEOUT (5 * WG_SECOND)		/* 6.1 */

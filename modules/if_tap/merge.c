@@ -72,12 +72,12 @@ headers_equal(const uint8_t *a, const uint8_t *b, const struct tap_tcp *t)
 static bool
 fits(const struct tap_merge *m, const struct pkt *p, const struct tap_tcp *t)
 {
-	const struct pkt *first = m->m_pkts[0];
 	const unsigned n = t->end - t->payload;
 
 	return (m->m_n > 0 && m->m_n < MERGE_MAX && !m->m_closed && n <= m->m_segment &&
 	    tap_get32(p->p_data + t->tcp + 4) == m->m_next && t->payload - t->ip + m->m_payload + n <= UINT16_MAX &&
-	    first->p_len - m->m_segment == t->payload && headers_equal(first->p_data, p->p_data, t));
+	    m->m_tcp.tcp == t->tcp && m->m_tcp.payload == t->payload && m->m_tcp.six == t->six &&
+	    headers_equal(m->m_pkts[0]->p_data, p->p_data, t));
 }
 
 void
@@ -85,8 +85,7 @@ tap_merge_flush(struct tap_softc *sc)
 {
 	struct tap_merge *m = &sc->sc_merge;
 	struct tap_hdr h = { .flags = TAP_DATA_VALID };
-	struct pkt *first = m->m_pkts[0];
-	struct tap_tcp t;
+	const struct tap_tcp t = m->m_tcp;
 	uint8_t *frame;
 	uint16_t sum;
 	unsigned n = m->m_n, end;
@@ -94,9 +93,7 @@ tap_merge_flush(struct tap_softc *sc)
 	if (n == 0)
 		return;
 	m->m_n = 0;
-	frame = first->p_data;
-	if (!tap_tcp_find(frame, first->p_len, sc->sc_l2, false, &t))
-		return;		/* it was found before */
+	frame = m->m_pkts[0]->p_data;
 	if (n > 1) {
 		end = t.payload + m->m_payload;
 		tap_ip_setlen(frame, &t, end);
@@ -133,6 +130,7 @@ tap_merge(struct tap_softc *sc, struct pkt *p)
 	if (!fits(m, p, &t)) {
 		tap_merge_flush(sc);
 		sc->sc_ops->soon(sc->sc_arg);
+		m->m_tcp = t;
 		m->m_segment = (uint16_t)n;
 		m->m_payload = 0;
 	}

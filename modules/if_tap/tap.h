@@ -22,10 +22,17 @@
 
 static_assert(sizeof(struct tap_hdr) == 10, "the standard's size");
 
+/* Where things are in a frame with a TCP segment: offsets from its first byte. */
+struct tap_tcp {
+	unsigned ip, tcp, payload, end;
+	bool six;
+};
+
 /* Packets that go out as one. */
 struct tap_merge {
 	struct pkt *m_pkts[MERGE_MAX];
 	unsigned m_n;
+	struct tap_tcp m_tcp;		/* of the first */
 	uint32_t m_payload;		/* bytes of all */
 	uint32_t m_next;		/* the sequence number that the next one has */
 	uint16_t m_segment;		/* payload of all but the last */
@@ -44,12 +51,6 @@ struct tap_softc {
 };
 
 /* ---- frame.c ---- */
-
-/* Where things are in a frame with a TCP segment: offsets from its first byte. */
-struct tap_tcp {
-	unsigned ip, tcp, payload, end;
-	bool six;
-};
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02

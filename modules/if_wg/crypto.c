@@ -128,29 +128,34 @@ static void
 seal(struct wg_crypto *c, uint64_t id, const uint8_t key[32], const uint8_t nonce[12], const void *ad, size_t adlen,
     void *out, const void *in, size_t len)
 {
+	OSSL_PARAM tag[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (uint8_t *)out + len, TAG_SIZE), OSSL_PARAM_END
+	};
 	int n;
 
-	CHECK(EVP_EncryptInit_ex(c->seal, NULL, NULL, id != 0 && id == c->seal_id ? NULL : key, nonce));
+	CHECK(EVP_EncryptInit_ex2(c->seal, NULL, id != 0 && id == c->seal_id ? NULL : key, nonce, NULL));
 	c->seal_id = id;
 	if (adlen > 0)
 		CHECK(EVP_EncryptUpdate(c->seal, NULL, &n, ad, (int)adlen));
 	if (len > 0)
 		CHECK(EVP_EncryptUpdate(c->seal, out, &n, in, (int)len));
 	CHECK(EVP_EncryptFinal_ex(c->seal, (uint8_t *)out + len, &n));
-	CHECK(EVP_CIPHER_CTX_ctrl(c->seal, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, (uint8_t *)out + len));
+	CHECK(EVP_CIPHER_CTX_get_params(c->seal, tag));
 }
 
 static int
 open_sealed(struct wg_crypto *c, uint64_t id, const uint8_t key[32], const uint8_t nonce[12], const void *ad,
     size_t adlen, void *out, const void *in, size_t len)
 {
-	uint8_t tag[TAG_SIZE], none[1];
+	const OSSL_PARAM tag[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (uint8_t *)(uintptr_t)in + len, TAG_SIZE),
+		OSSL_PARAM_END
+	};
+	uint8_t none[1];
 	int n;
 
-	memcpy(tag, (const uint8_t *)in + len, sizeof(tag));
-	CHECK(EVP_DecryptInit_ex(c->open, NULL, NULL, id != 0 && id == c->open_id ? NULL : key, nonce));
+	CHECK(EVP_DecryptInit_ex2(c->open, NULL, id != 0 && id == c->open_id ? NULL : key, nonce, tag));
 	c->open_id = id;
-	CHECK(EVP_CIPHER_CTX_ctrl(c->open, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag));
 	if (adlen > 0)
 		CHECK(EVP_DecryptUpdate(c->open, NULL, &n, ad, (int)adlen));
 	if (len > 0)

@@ -187,12 +187,31 @@ egress_syn(void *arg, struct socket *so, so_addr_t from, so_addr_t to)
 
 static const struct egress_ops egress_ops = { .syn = egress_syn, .datagram = egress_udp_datagram };
 
+/* The stack has a way to everything, by its tunnel's allowed IPs: then nothing is the world. */
+static int
+has_default(void)
+{
+	struct rt_data rt;
+	struct rt_data6 rt6;
+
+	for (unsigned i = 0; inet->rt_get(i, &rt) == 0; i++)
+		if (rt.prefixlen == 0)
+			return (1);
+	for (unsigned i = 0; inet->rt_get6(i, &rt6) == 0; i++)
+		if (rt6.prefixlen == 0)
+			return (1);
+	return (0);
+}
+
 int
 egress_create(struct stack *st, const struct config_vnet *cv, struct uverr *err)
 {
 	struct egress *eg;
 	int error = -ENOMEM;
 
+	if (has_default())
+		return (uverr(err, EINVAL, "egress: the tunnel has a route to everything (AllowedIPs), which leaves nothing to go"
+		    " out"));
 	eg = calloc(1, sizeof(*eg));
 	if (eg == NULL)
 		goto fail;

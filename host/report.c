@@ -14,11 +14,13 @@
 #include "report.h"
 #include "stack.h"
 #include "tap.h"
+#include "wg.h"
 
 struct row {
 	const struct stack *st;
 	struct vnet_heap_stats heap;
 	struct stack counters;		/* a copy, of which the counters are used */
+	struct wg_stats wg;
 	size_t first, count;		/* its interfaces in the array of all */
 };
 
@@ -66,6 +68,21 @@ link_of(const struct stack *st, const char *ifname)
 }
 
 static json *
+tunnel_json(const struct wg_stats *wgs)
+{
+	json *j = json_object();
+
+	json_int(j, "peers", (int64_t)wgs->peers);
+	json_int(j, "handshakes", (int64_t)wgs->handshakes);
+	json_int(j, "rx_bytes", (int64_t)wgs->rx_bytes);
+	json_int(j, "tx_bytes", (int64_t)wgs->tx_bytes);
+	json_int(j, "refused", (int64_t)(wgs->bad_mac + wgs->bad_index + wgs->bad_packet + wgs->replayed +
+	    wgs->bad_source));
+	json_int(j, "dropped", (int64_t)(wgs->dropped + wgs->no_peer + wgs->no_endpoint + wgs->ratelimited));
+	return (j);
+}
+
+static json *
 row_json(const struct row *row, const struct ifrow *ifs)
 {
 	const struct vnet *vnet = row->st->st_vnet;
@@ -87,6 +104,8 @@ row_json(const struct row *row, const struct ifrow *ifs)
 	json_int(j, "heap_carved", (int64_t)row->heap.carved);
 	json_int(j, "heap_limit", (int64_t)row->heap.limit);
 	json_int(j, "heap_failures", (int64_t)row->heap.failures);
+	if (c->st_wg != NULL)
+		json_put(j, "wireguard", tunnel_json(&row->wg));
 	for (size_t i = row->first; i < row->first + row->count; i++) {
 		ifj = json_object();
 		json_str(ifj, "name", ifs[i].name);
@@ -120,6 +139,8 @@ row_fill(struct row *row, const struct stack *st, struct ifrow *ifs, size_t *nif
 		inet->if_getdata(ifp, &ifs[*nifs].data);
 		(*nifs)++;
 	}
+	if (st->st_wg != NULL)
+		wg_getstats(st, &row->wg);
 	CURVNET_RESTORE();
 	row->count = *nifs - row->first;
 }

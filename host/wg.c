@@ -431,6 +431,14 @@ wg_module_unload(linker_file_t file, struct uverr *err)
 }
 
 void
+wg_getstats(const struct stack *st, struct wg_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	if (st->st_wg->ifp != NULL)	/* else it waits for if_wg.ko */
+		wg->getstats(st->st_wg->ifp, stats);
+}
+
+void
 wg_fini(void)
 {
 	wgport_fini();

@@ -34,6 +34,9 @@ int wg_create(struct stack *st, struct wgquick *conf, struct uverr *err);
 int wg_addroutes(struct stack *st, struct uverr *err);
 void wg_destroy(struct stack *st);
 
+/* What happened in the stack's tunnel, which it has; the stack is current. */
+void wg_getstats(const struct stack *st, struct wg_stats *stats);
+
 /*
  * One request of the configuration protocol (if_wg.h) on the stack's tunnel, by its worker or with all workers stopped.
  * *reply is malloc(3)ed; NULL, with err, where there is no tunnel or no memory.

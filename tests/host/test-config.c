@@ -46,6 +46,29 @@ examples_are_good(void **state)
 	}
 }
 
+static void
+the_gateway_is_good(void **state)
+{
+	static const char *const names[] = { "gateway.conf", "gateway-phones.conf" };
+	struct config cfg;
+	struct uverr err;
+	char path[4096], *text;
+	size_t len;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", examples, names[i]);
+		assert_int_equal(config_read(path, CONFIG_MAXSIZE, &text, &len, &err), 0);
+		assert_int_equal(config_parse(&cfg, path, text, len, &err), 0);
+		assert_int_equal(cfg.nvnets, 2);
+		assert_string_equal(cfg.vnets[1].wireguard, i == 0 ? "gateway/blue.conf" : "gateway/blue-phone.conf");
+		assert_int_equal(cfg.vnets[0].negress, i == 0 ? 6 : 0);
+		assert_int_equal(cfg.vnets[1].negress, 0);
+		config_free(&cfg);
+		free(text);
+	}
+}
+
 /* The same in each form that libucl has: bare words, JSON, lists, several names in a section. */
 static void
 all_forms_are_read(void **state)
@@ -330,6 +353,7 @@ main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(examples_are_good),
+		cmocka_unit_test(the_gateway_is_good),
 		cmocka_unit_test(all_forms_are_read),
 		cmocka_unit_test(egress_is_read),
 		cmocka_unit_test(each_mistake_has_its_sentence),

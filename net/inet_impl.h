@@ -54,6 +54,10 @@ int inet6_accept_rtadv(void);
 void inet_routes_detach(const struct ifnet *ifp);
 void inet_routes6_detach(const struct ifnet *ifp);
 
+/* socket_io.c: lwIP's tcp_rexmit_fast(), and that recovery lasts until all that was under way then is acknowledged. */
+struct tcp_pcb;
+void so_tcp_rexmit_fast(struct tcp_pcb *pcb);
+
 /* egress.c: whether a packet is one of the world's, taking it in, and what TCP and UDP ask (1: eaten). */
 struct pbuf;
 int inet_egress_takes(const struct ifnet *ifp, const struct pbuf *p);

@@ -22,6 +22,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "socket.h"
 
+#define RTO_INITIAL (1000 / TCP_SLOW_INTERVAL)
 #define BACKLOG_MAX 255		/* lwIP counts in 8 bits */
 
 #define SPACE_MIN (4 * TCP_MSS)	/* of either buffer: below that acknowledgements are delayed for want of a second segment */
@@ -224,6 +225,14 @@ so_pcb_attach(struct socket *so, struct tcp_pcb *pcb)
 	tcp_ext_arg_set_callbacks(pcb, 0, &so_ext_callbacks);
 	/* Most sockets here pass on what another stack sends, and that has thought about Nagle already. */
 	tcp_nagle_disable(pcb);
+	/*
+	 * A second before the first round trip is measured (RFC 6298, 2.1), not lwIP's three of RFC 1122: its arithmetic in ticks
+	 * of half a second hardly comes down from where it began.
+	 */
+	if (pcb->sa == 0) {
+		pcb->rto = RTO_INITIAL;
+		pcb->sv = RTO_INITIAL;
+	}
 }
 
 /*

@@ -26,6 +26,7 @@ enum {
 	SS_SHUTDOWN = 0x10,	/* our FIN is queued, or out */
 	SS_LOW = 0x20,		/* little room to send was left: say so when there is more */
 	SS_DIRTY = 0x40,	/* on the list of sockets to call up */
+	SS_RECOVERY = 0x80,	/* segments were lost: until so_recover is acknowledged */
 };
 
 struct socket {
@@ -36,6 +37,7 @@ struct socket {
 	int so_v6;			/* AF_INET6 */
 	unsigned so_sndspace, so_rcvless;	/* TCP_SND_BUF or less; what the receive window is short of TCP_WND */
 	unsigned so_sent;		/* bytes since the last upcall */
+	uint32_t so_recover;
 	int so_error;			/* a positive errno: why it is dead */
 
 	struct so_syn *so_syn;		/* SO_PENDING: the SYN that is held (egress.c) */

@@ -23,6 +23,7 @@
 #include <uvnet/vnet.h>
 
 #include "lwip/priv/tcp_priv.h"
+#include "inet_impl.h"
 #include "socket.h"
 
 #define SNDLOWAT(so) ((so)->so_sndspace / 4)
@@ -152,12 +153,39 @@ so_room(const struct socket *so)
 	return (pcb->snd_queuelen < QUEUELEN_MAX ? pcb->snd_buf : 0);
 }
 
+void
+so_tcp_rexmit_fast(struct tcp_pcb *pcb)
+{
+	struct socket *so = pcb->callback_arg;
+	const int before = pcb->flags & TF_INFR;
+
+	tcp_rexmit_fast(pcb);
+	if (so != NULL && before == 0 && (pcb->flags & TF_INFR) != 0) {
+		so->so_flags |= SS_RECOVERY;
+		so->so_recover = pcb->snd_nxt;
+	}
+}
+
+/* An acknowledgement moved in recovery.  If not beyond it, the segment behind is lost, too: send it, and stay. */
+static void
+so_recovery(struct socket *so, struct tcp_pcb *pcb)
+{
+	if (!TCP_SEQ_LT(pcb->lastack, so->so_recover) || (pcb->flags & TF_RTO) != 0) {
+		so->so_flags &= ~(unsigned)SS_RECOVERY;
+	} else if (pcb->unacked != NULL && tcp_rexmit(pcb) == ERR_OK) {
+		tcp_set_flags(pcb, TF_INFR);
+		pcb->rtime = 0;
+	}
+}
+
 err_t
 so_tcp_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct socket *so = arg;
 
 	(void)len;
+	if ((so->so_flags & SS_RECOVERY) != 0)
+		so_recovery(so, pcb);
 	if ((so->so_flags & SS_LOW) != 0 && so_room(so) >= SNDLOWAT(so)) {
 		so->so_flags &= ~(unsigned)SS_LOW;
 		so_wakeup(so);

@@ -61,7 +61,8 @@ the_gateway_is_good(void **state)
 		assert_int_equal(config_read(path, CONFIG_MAXSIZE, &text, &len, &err), 0);
 		assert_int_equal(config_parse(&cfg, path, text, len, &err), 0);
 		assert_int_equal(cfg.nvnets, 2);
-		assert_string_equal(cfg.vnets[1].wireguard, i == 0 ? "gateway/blue.conf" : "gateway/blue-phone.conf");
+		snprintf(path, sizeof(path), "%s/gateway/blue%s.conf", examples, i == 0 ? "" : "-phone");
+		assert_string_equal(cfg.vnets[1].wireguard, path);
 		assert_int_equal(cfg.vnets[0].negress, i == 0 ? 6 : 0);
 		assert_int_equal(cfg.vnets[1].negress, 0);
 		config_free(&cfg);

@@ -40,21 +40,21 @@ refuse(const struct elf_rel *rel, struct uverr *err, const char *why)
 	    why));
 }
 
-static void
+/* The relocation that elf_rel_next() has come to; what is the same for all of its table stays in *r. */
+static inline void
 describe(const struct kld_image *image, const struct elf_rel *rel, struct kld_rel *r)
 {
-	const struct elf_obj *obj = image->obj;
-	const ElfW(Shdr) *sh = &obj->shdr[rel->target];
+	const ElfW(Shdr) *sh = &image->obj->shdr[rel->target];
 
-	*r = (struct kld_rel) {
-		.type = rel->type,
-		.sym = &image->sym[rel->sym],
-		.addend = rel->addend,
-		.offset = rel->offset,
-		.secsize = sh->sh_size,
-		.file = obj->data + sh->sh_offset,
-		.in_code = (sh->sh_flags & SHF_EXECINSTR) != 0,
-	};
+	if (rel->index == 0)
+		*r = (struct kld_rel) {
+			.secsize = sh->sh_size, .file = image->obj->data + sh->sh_offset,
+			.in_code = (sh->sh_flags & SHF_EXECINSTR) != 0,
+		};
+	r->type = rel->type;
+	r->sym = &image->sym[rel->sym];
+	r->addend = rel->addend;
+	r->offset = rel->offset;
 }
 
 /* ---- Symbols ---- */
@@ -183,7 +183,7 @@ kld_plan(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct uver
 {
 	const struct kld_rtype *rt;
 	struct elf_rel rel;
-	struct kld_rel r;
+	struct kld_rel r = { 0 };
 	struct kld_sym *sym;
 	enum kld_need need;
 	const char *why;
@@ -317,7 +317,7 @@ rebase_check(const struct kld_image *image, struct kld_rebase *list, struct uver
 }
 
 static int
-relocate_one(struct kld_image *image, const struct elf_rel *rel, struct uverr *err)
+relocate_one(struct kld_image *image, const struct elf_rel *rel, struct kld_rel *r, struct uverr *err)
 {
 	const struct kld_sec *sec = &image->sec[rel->target];
 	const struct kld_sym *sym = &image->sym[rel->sym];
@@ -325,17 +325,16 @@ relocate_one(struct kld_image *image, const struct elf_rel *rel, struct uverr *e
 	enum kld_set here = set_of_part(sec->part);
 	const struct kld_rtype *rt;
 	const char *why;
-	struct kld_rel r;
 	int error;
 
-	describe(image, rel, &r);
-	r.loc = part->stage + sec->offset + rel->offset;
-	r.place = part->addr + sec->offset + rel->offset;
+	describe(image, rel, r);
+	r->loc = part->stage + sec->offset + rel->offset;
+	r->place = part->addr + sec->offset + rel->offset;
 	rt = kld_arch_rtype(rel->type, &why);
 	if (here != SET_NONE && (rt->flags & RT_WORD) != 0 && sym->set == here &&
-	    kld_rebase_add(&image->rebase[here], r.place) != 0)
+	    kld_rebase_add(&image->rebase[here], r->place) != 0)
 		return (uverr(err, ENOMEM, "%s: no memory for its list of pointers", rel->obj->name));
-	error = kld_arch_apply(image, &r, err);
+	error = kld_arch_apply(image, r, err);
 	if (error != 0)
 		uverr_prefix(err, "%s: %s+%#zx: %s against `%s'", rel->obj->name, elf_secname(rel->obj, rel->target),
 		    rel->offset, rt->name, elf_symname(rel->obj, rel->sym));
@@ -346,6 +345,7 @@ int
 kld_relocate(struct kld_image *image, struct uverr *err)
 {
 	struct elf_rel rel;
+	struct kld_rel r = { 0 };
 	int error;
 
 	error = image->obj->is_dyn ? kld_dyn_relocate(image, err) : fill(image, err);
@@ -367,7 +367,7 @@ kld_relocate(struct kld_image *image, struct uverr *err)
 	}
 	elf_rel_first(image->obj, &rel);
 	while (elf_rel_next(&rel)) {
-		error = relocate_one(image, &rel, err);
+		error = relocate_one(image, &rel, &r, err);
 		if (error != 0)
 			return (error);
 	}

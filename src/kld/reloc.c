@@ -122,38 +122,29 @@ define(struct kld_image *image, unsigned i, kld_resolve_t *resolve, void *arg, s
 	return (error);
 }
 
-static int
-define_all(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct uverr *err)
+/* Symbols that nobody has: the first of them by name. */
+struct unknown {
+	char names[300];
+	unsigned n;
+};
+
+static void
+unknown_add(struct unknown *u, const char *name)
 {
-	const struct elf_obj *obj = image->obj;
-	struct elf_rel rel;
-	char names[300] = "";
-	unsigned nunknown = 0;
-	const char *why;
-	int error;
+	size_t used = strlen(u->names);
 
-	elf_rel_first(obj, &rel);
-	while (elf_rel_next(&rel)) {
-		if (image->sym[rel.sym].kind != SYM_UNUSED || kld_arch_rtype(rel.type, &why)->width == 0)
-			continue;
-		error = define(image, rel.sym, resolve, arg, err);
-		if (error == -ENOENT) {
-			size_t used = strlen(names);
+	if (u->n++ < UNKNOWN_NAMED)
+		snprintf(u->names + used, sizeof(u->names) - used, "%s`%s'", used != 0 ? ", " : "", name);
+}
 
-			if (nunknown++ < UNKNOWN_NAMED)
-				snprintf(names + used, sizeof(names) - used, "%s`%s'", used != 0 ? ", " : "",
-				    elf_symname(obj, rel.sym));
-			image->sym[rel.sym].kind = SYM_ZERO;
-		} else if (error != 0)
-			return (error);
-	}
-	if (nunknown == 0)
-		return (0);
-	if (nunknown > UNKNOWN_NAMED)
+static int
+unknown_error(const struct unknown *u, const char *file, struct uverr *err)
+{
+	if (u->n > UNKNOWN_NAMED)
 		return (uverr(err, ENOENT, "%s: unknown symbols %s and %u more: neither the program nor a loaded module "
-		    "has them", obj->name, names, nunknown - UNKNOWN_NAMED));
-	return (uverr(err, ENOENT, "%s: unknown symbol%s %s: neither the program nor a loaded module has %s", obj->name,
-	    nunknown > 1 ? "s" : "", names, nunknown > 1 ? "them" : "it"));
+		    "has them", file, u->names, u->n - UNKNOWN_NAMED));
+	return (uverr(err, ENOENT, "%s: unknown symbol%s %s: neither the program nor a loaded module has %s", file,
+	    u->n > 1 ? "s" : "", u->names, u->n > 1 ? "them" : "it"));
 }
 
 /* ---- The plan ---- */
@@ -181,32 +172,38 @@ check_set(const struct kld_image *image, const struct elf_rel *rel, const struct
 int
 kld_plan(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct uverr *err)
 {
+	struct unknown unknown = { .n = 0 };
+	struct kld_rel r = { 0 };
 	const struct kld_rtype *rt;
 	struct elf_rel rel;
-	struct kld_rel r = { 0 };
 	struct kld_sym *sym;
 	enum kld_need need;
 	const char *why;
 	int error;
 
-	error = define_all(image, resolve, arg, err);
-	if (error != 0)
-		return (error);
 	elf_rel_first(image->obj, &rel);
 	while (elf_rel_next(&rel)) {
 		rt = kld_arch_rtype(rel.type, &why);
+		sym = &image->sym[rel.sym];
+		error = sym->kind == SYM_UNUSED && rt->width != 0 ? define(image, rel.sym, resolve, arg, err) : 0;
+		if (error == -ENOENT) {
+			unknown_add(&unknown, elf_symname(image->obj, rel.sym));
+			sym->kind = SYM_ZERO;
+		} else if (error != 0)
+			return (error);
+		describe(image, &rel, &r);
+		if (unknown.n != 0)		/* there will be no image: only who else is missing is of interest */
+			continue;
 		error = check_set(image, &rel, rt, err);
 		if (error != 0)
 			return (error);
-		describe(image, &rel, &r);
 		need = kld_arch_plan(image, &r);
-		sym = &image->sym[rel.sym];
 		if (need != NEED_NOTHING && sym->slot == 0)
 			sym->slot = ++image->nslot;
 		if (need == NEED_STUB && sym->stub == 0)
 			sym->stub = ++image->nstub;
 	}
-	return (0);
+	return (unknown.n != 0 ? unknown_error(&unknown, image->obj->name, err) : 0);
 }
 
 uintptr_t

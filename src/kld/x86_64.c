@@ -60,6 +60,8 @@ kld_arch_progbits(uint32_t sh_type)
 const struct kld_rtype *
 kld_arch_rtype(unsigned type, const char **why)
 {
+	if (type < sizeof(types) / sizeof(types[0]) && types[type].name != NULL)
+		return (&types[type]);
 	switch (type) {
 	case R_X86_64_TLSGD:
 	case R_X86_64_TLSLD:
@@ -70,8 +72,6 @@ kld_arch_rtype(unsigned type, const char **why)
 		*why = "a dynamic thread-local: compile with -ftls-model=initial-exec";
 		return (NULL);
 	}
-	if (type < sizeof(types) / sizeof(types[0]) && types[type].name != NULL)
-		return (&types[type]);
 	*why = "not one that is known: compile with -fPIC, and without -mcmodel";
 	return (NULL);
 }

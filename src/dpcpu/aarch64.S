@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arm64: the restartable sequences of uvnet/percpu.h and uvnet/counter.h.  x86_64.S tells how they work.
+ * arm64: the restartable sequences of uvnet/percpu.h and uvnet/counter.h.  rseq.inc tells how they work.
  *
- * The rseq area is at tpidr_el0 + __rseq_offset: +4 cpu_id, +8 rseq_cs, +24 mm_cid.  No single instruction adds to
- * memory: the sequence commits with its last store.  x9 to x15 are anybody's.
+ * The rseq area is at tpidr_el0 + __rseq_offset.  No single instruction adds to memory: the sequence commits with its last store.  x9 to x15 are anybody's.
  */
+#include "rseq.inc"
 
 /* Arm the descriptor.  x9: the area; x10: overwritten. */
 .macro RSEQ_BEGIN name
-	.pushsection __rseq_cs, "aw"
-	.balign 32
-.Lcs_\name:
-	.word 0, 0
-	.quad .Lstart_\name, .Lend_\name - .Lstart_\name, .Labort_\name
-	.popsection
+	RSEQ_DESCRIPTOR \name
 	mrs x9, tpidr_el0
 	adrp x10, :got:__rseq_offset
 	ldr x10, [x10, #:got_lo12:__rseq_offset]
@@ -48,29 +43,6 @@
 	ldr x11, [x11, #:lo12:dpcpu_off]
 	ldr x11, [x11, w10, uxtw #3]
 .endm
-
-.macro FUNCTION name
-	.globl \name
-	.type \name, %function
-	.balign 32
-\name:
-	.cfi_startproc
-.endm
-
-.macro END name
-	.cfi_endproc
-	.size \name, . - \name
-.endm
-
-	.section .rodata
-	.globl dpcpu_machine_rseq
-	.type dpcpu_machine_rseq, %object
-	.size dpcpu_machine_rseq, 4
-	.balign 4
-dpcpu_machine_rseq:
-	.word 1
-
-	.text
 
 /* void dpcpu_add(uintptr_t *word, uintptr_t inc) */
 FUNCTION dpcpu_add
@@ -167,5 +139,3 @@ FUNCTION counter_u64_add_shared
 	ret
 1:	b counter_u64_add_slow
 END counter_u64_add_shared
-
-	.section .note.GNU-stack, "", %progbits

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * x86-64: the restartable sequences of uvnet/percpu.h and uvnet/counter.h.
+ * x86-64: the restartable sequences of uvnet/percpu.h and uvnet/counter.h; rseq.inc tells how they work.
  *
- * A sequence tells the kernel where it begins, where it ends and where to go when it was interrupted in between, by
- * a descriptor whose address it puts into the thread's rseq area (%fs:__rseq_offset):
- *
- *	+0 cpu_id_start		+4 cpu_id		+8 rseq_cs: the descriptor		+24 mm_cid
- *
- * Before the handler's first instruction stand the four bytes that the C library registered the area with; so the
- * kernel cannot be talked into jumping elsewhere.  All handlers here simply start over.
- *
- * The CPU's number is read inside of the sequence: when the last instruction runs, the thread has not left that CPU
- * since, and nobody else has run there.  The field rseq_cs need not be cleared afterwards: the kernel does so when
- * it finds the thread outside of the sequence.
+ * The rseq area is at %fs:__rseq_offset.
  */
+#include "rseq.inc"
 
 /* Arm the descriptor.  %r8: the area's offset from %fs; %rax: overwritten. */
 .macro RSEQ_BEGIN name
-	.pushsection __rseq_cs, "aw"
-	.balign 32
-.Lcs_\name:
-	.long 0, 0
-	.quad .Lstart_\name, .Lend_\name - .Lstart_\name, .Labort_\name
-	.popsection
+	RSEQ_DESCRIPTOR \name
 	movq __rseq_offset@GOTPCREL(%rip), %r8
 	movq (%r8), %r8
 .Lretry_\name:
@@ -50,29 +36,6 @@
 	movq dpcpu_off(%rip), %r9
 	movq (%r9,%rax,8), %r9
 .endm
-
-.macro FUNCTION name
-	.globl \name
-	.type \name, @function
-	.balign 32
-\name:
-	.cfi_startproc
-.endm
-
-.macro END name
-	.cfi_endproc
-	.size \name, . - \name
-.endm
-
-	.section .rodata
-	.globl dpcpu_machine_rseq
-	.type dpcpu_machine_rseq, @object
-	.size dpcpu_machine_rseq, 4
-	.balign 4
-dpcpu_machine_rseq:
-	.long 1
-
-	.text
 
 /* void dpcpu_add(uintptr_t *word, uintptr_t inc) */
 FUNCTION dpcpu_add
@@ -162,5 +125,3 @@ FUNCTION counter_u64_add_shared
 	RSEQ_END shared
 	ret
 END counter_u64_add_shared
-
-	.section .note.GNU-stack, "", @progbits

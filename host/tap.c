@@ -4,7 +4,8 @@
  *
  * A descriptor each, for somebody asked for it.  All three carry frames with the header that uvnet/if_tap.h describes,
  * so one read or write is up to 64 KiB of one connection; if_tap.ko cuts and joins.  Frames are read as they come, a
- * bounded number a turn.  What the other side does not take is lost, as on any wire.
+ * bounded number a turn.  What the other side does not take is lost, as on any wire.  A TUN or TAP device that is deleted takes
+ * the carrier down for good; a packet socket does not learn of it.
  *
  * Who may: a TUN or TAP device is made by who has CAP_NET_ADMIN, or attached to by the user it was made for
  * (`ip tuntap add ... user`).  A packet socket takes CAP_NET_RAW, which everybody has in a user namespace of his
@@ -17,6 +18,7 @@
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -35,8 +37,9 @@ struct hosttap {
 	struct task ht_task;
 	struct corpse ht_corpse;
 	struct worker *ht_worker;
+	struct vnet *ht_vnet;
 	struct ifnet *ht_ifp;
-	int ht_fd;
+	int ht_fd;			/* -1: the device is gone */
 	char ht_name[IFNAMSIZ_UV];	/* the interface's, in the stack; */
 	char ht_device[IFNAMSIZ];	/* and on the host */
 };
@@ -47,6 +50,19 @@ static_assert(TAP_FRAME_MAX <= WORKER_BUFSIZE, "a frame fits the worker's buffer
 
 /* ---- Frames ---- */
 
+/* The device was deleted: its descriptor would be ready for ever. */
+static void
+tap_gone(struct hosttap *ht, int error)
+{
+	close(ht->ht_fd);
+	ht->ht_fd = -1;
+	CURVNET_SET(ht->ht_vnet);
+	inet->if_link_state_change(ht->ht_ifp, LINK_STATE_DOWN);
+	fprintf(stderr, "vnet: vnet \"%s\": interface %s: its device %s is gone: %s\n", ht->ht_vnet->vnet_name, ht->ht_name,
+	    ht->ht_device, strerror(error));
+	CURVNET_RESTORE();
+}
+
 static void
 tap_readable(struct watch *watch, uint32_t events)
 {
@@ -55,6 +71,7 @@ tap_readable(struct watch *watch, uint32_t events)
 	ssize_t n;
 
 	(void)events;
+	n = 0;
 	for (int i = 0; i < TURN_READS; i++) {
 		n = read(ht->ht_fd, buf, TAP_FRAME_MAX);
 		if (n >= 0)
@@ -62,6 +79,9 @@ tap_readable(struct watch *watch, uint32_t events)
 		else if (errno != EINTR)
 			break;
 	}
+	/* A packet socket tells once that its interface is down; that may come up again. */
+	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENETDOWN && errno != ENOBUFS)
+		tap_gone(ht, errno);
 }
 
 static int
@@ -190,6 +210,7 @@ hosttap_create(struct stack *st, const struct config_interface *ifc, struct uver
 	memcpy(ht->ht_name, ifc->name, sizeof(ht->ht_name));
 	memcpy(ht->ht_device, ifc->device, sizeof(ht->ht_device));
 	ht->ht_worker = st->st_worker;
+	ht->ht_vnet = st->st_vnet;
 	ht->ht_watch.w_func = tap_readable;
 	ht->ht_task.t_func = tap_task;
 	params.arg = ht;
@@ -237,7 +258,8 @@ hosttap_destroy(struct stack *st, struct hosttap *ht)
 	LIST_REMOVE(ht, ht_le);
 	inet->if_clone_destroy(ht->ht_ifp);
 	worker_unready(st->st_worker, &ht->ht_task);
-	close(ht->ht_fd);
+	if (ht->ht_fd >= 0)
+		close(ht->ht_fd);
 	worker_bury(st->st_worker, &ht->ht_corpse, ht);
 }
 

@@ -100,6 +100,41 @@ def a_user_has_the_device_that_root_made_for_him(program):
     ip("link", "delete", "uvtun1")
 
 
+def a_device_that_is_deleted_takes_the_carrier_down(program):
+    for kind, prepare in (("tun", None), ("packet", "uvgone1")):
+        device = "uvgone0"
+        if prepare:
+            ip("link", "add", device, "type", "veth", "peer", "name", prepare)
+        with as_root(program), Vnet(program, stack(kind, device, 1, free_ports(1)[0], 3) + "vnet other { }") as vnet:
+            ip("link", "set", device, "up")
+            assert vnet.json("ifconfig", "red")["interfaces"][0]["carrier"] == "up"
+            ip("link", "set", device, "down")
+            ip("link", "set", device, "up")
+            assert vnet.json("ifconfig", "red")["interfaces"][0]["carrier"] == "up"
+            ip("link", "delete", device)
+            if kind == "tun":
+                until("its carrier is down",
+                      lambda: vnet.json("ifconfig", "red")["interfaces"][0]["carrier"] == "down")
+                assert "its device uvgone0 is gone" in vnet.output()
+            assert vnet.call("destroy", "red")[0] == 0
+            assert vnet.stop() == 0, vnet.output()
+
+
+def a_stack_goes_while_its_device_is_busy(program):
+    web = WebServer(3, 64 * MB)
+    with as_root(program), Vnet(program, stack("tun", "uvtun4", web.port, free_ports(1)[0], 3) + "vnet other { }") as vnet:
+        address("uvtun4")
+        curl = subprocess.Popen(["curl", "-sf", "--limit-rate", "10M", "--noproxy", "*", "-o", "/dev/null", "http://10.7.0.2/file"])
+        until("bytes flow", lambda: vnet.json("ifconfig", "red")["interfaces"][0]["obytes"] > 4 * MB)
+        assert vnet.call("destroy", "red")[0] == 0
+        assert not exists("uvtun4")
+        assert [s["name"] for s in vnet.json("ls")["stacks"]] == ["other"]
+        curl.kill()
+        curl.wait()
+        assert vnet.stop() == 0, vnet.output()
+    web.close()
+
+
 def what_cannot_be_is_said(program):
     ip("link", "add", "uvd", "mtu", "9000", "type", "veth", "peer", "name", "uve")
     for kind, device, words in (
@@ -133,7 +168,8 @@ def begin():
         os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
     ip("link", "set", "lo", "up")
     main([a_tun_device_carries_files, a_tap_device_carries_files, a_packet_socket_carries_files,
-          a_user_has_the_device_that_root_made_for_him, what_cannot_be_is_said])
+          a_user_has_the_device_that_root_made_for_him, a_device_that_is_deleted_takes_the_carrier_down,
+          a_stack_goes_while_its_device_is_busy, what_cannot_be_is_said])
 
 
 begin()

@@ -261,12 +261,20 @@ egress_udp_create(struct egress *eg, int idle)
 }
 
 void
-egress_udp_destroy(struct egress *eg)
+egress_udp_flush(struct egress *eg)
 {
 	struct egress_udp *u = eg->eg_udp;
 
 	while (!TAILQ_EMPTY(&u->u_flows))
 		flow_destroy(TAILQ_FIRST(&u->u_flows));
+}
+
+void
+egress_udp_destroy(struct egress *eg)
+{
+	struct egress_udp *u = eg->eg_udp;
+
+	egress_udp_flush(eg);
 	worker_undelay(eg->eg_stack->st_worker, &u->u_expire);
 	free(u);
 }

@@ -224,15 +224,13 @@ egress_create(struct stack *st, const struct config_vnet *cv, struct uverr *err)
 	error = egress_udp_create(eg, cv->egress_idle != 0 ? cv->egress_idle : CONFIG_UDPIDLE);
 	if (error != 0)
 		goto fail_rules;
-	error = -ENXIO;
-	eg->eg_ifp = inet->ifunit("wg0");
-	if (eg->eg_ifp != NULL)
-		error = inet->if_setegress(eg->eg_ifp, &egress_ops, eg);
+	st->st_egress = eg;
+	error = egress_resume(st);
 	if (error != 0)
 		goto fail_udp;
-	st->st_egress = eg;
 	return (0);
 fail_udp:
+	st->st_egress = NULL;
 	egress_udp_destroy(eg);
 fail_rules:
 	free(eg->eg_rules);
@@ -240,6 +238,28 @@ fail_eg:
 	free(eg);
 fail:
 	return (uverr(err, -error, "egress: %s", strerror(-error)));
+}
+
+void
+egress_suspend(struct stack *st)
+{
+	struct egress *eg = st->st_egress;
+
+	egress_udp_flush(eg);
+	eg->eg_ifp = NULL;
+}
+
+int
+egress_resume(struct stack *st)
+{
+	struct egress *eg = st->st_egress;
+	struct ifnet *ifp = inet->ifunit("wg0");
+	int error;
+
+	error = ifp != NULL ? inet->if_setegress(ifp, &egress_ops, eg) : -ENXIO;
+	if (error == 0)
+		eg->eg_ifp = ifp;
+	return (error);
 }
 
 /* Its relays are destroyed, and no packet comes in any more: with all workers stopped. */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 #include <uvnet/module.h>
+#include "egress.h"
 #include "wg.h"
 #include "wgport.h"
 
@@ -276,8 +277,9 @@ request_of(const char *reply)
 
 /* The stack is current, in both. */
 static int
-tunnel_suspend(struct tunnel *t, struct uverr *err)
+tunnel_suspend(struct stack *st, struct uverr *err)
 {
+	struct tunnel *t = st->st_wg;
 	char *reply;
 	int error;
 
@@ -292,14 +294,17 @@ tunnel_suspend(struct tunnel *t, struct uverr *err)
 		saved_free(t);
 		return (uverr(err, ENOMEM, "out of memory"));
 	}
+	if (st->st_egress != NULL)
+		egress_suspend(st);
 	inet->if_clone_destroy(t->ifp);
 	t->ifp = NULL;
 	return (0);
 }
 
 static int
-tunnel_resume(struct tunnel *t, struct uverr *err)
+tunnel_resume(struct stack *st, struct uverr *err)
 {
+	struct tunnel *t = st->st_wg;
 	int error = 0;
 
 	if (t->ifp != NULL)
@@ -315,6 +320,8 @@ tunnel_resume(struct tunnel *t, struct uverr *err)
 		if (error != 0)
 			uverr(err, -error, "a route over wg0: %s", strerror(-error));
 	}
+	if (error == 0 && st->st_egress != NULL && (error = egress_resume(st)) != 0)
+		uverr(err, -error, "egress: %s", strerror(-error));
 	if (error == 0)
 		saved_free(t);
 	return (error);
@@ -322,7 +329,7 @@ tunnel_resume(struct tunnel *t, struct uverr *err)
 
 /* Suspend all tunnels, or resume them; with all workers stopped.  At the first that cannot be it ends. */
 static int
-tunnels_all(int (*func)(struct tunnel *t, struct uverr *err), struct uverr *err)
+tunnels_all(int (*func)(struct stack *st, struct uverr *err), struct uverr *err)
 {
 	struct stack *st;
 	int error;
@@ -331,7 +338,7 @@ tunnels_all(int (*func)(struct tunnel *t, struct uverr *err), struct uverr *err)
 		if (st->st_wg == NULL)
 			continue;
 		CURVNET_SET(st->st_vnet);
-		error = func(st->st_wg, err);
+		error = func(st, err);
 		CURVNET_RESTORE();
 		if (error != 0) {
 			uverr_prefix(err, "vnet \"%s\"", st->st_vnet->vnet_name);

@@ -388,6 +388,22 @@ def a_network_of_the_stack_is_not_the_world(program):
         assert peer.connect("169.254.169.254", TCP) == errno.ECONNREFUSED
 
 
+def the_module_goes_and_comes(program):
+    with Gateway(program, ["0.0.0.0/0"]) as gate, \
+            Peer(gate, [("tcp", f"{WORLD4}:{TCP}"), ("udp", f"{WORLD4}:{UDP}")]) as peer:
+        for _ in range(3):
+            assert echo(connect(peer.ports[0]), b"out") == b"out3 bytes"
+            assert ask(peer.ports[1], b"who?") == b"answer to who?"
+            with connect(peer.ports[0]) as s:       # one that stands, and a flow
+                s.sendall(b"x")
+                assert s.recv(1) == b"x"
+                assert gate.call("kldunload", "if_wg")[0] == 0
+                until("its connection is gone", lambda: gate.stack()["connections"] == 0)
+            assert gate.stack()["flows"] == 0
+            code, _, err = gate.call("kldload", f"{program.dir}/modules/if_wg.ko")
+            assert code == 0, err
+
+
 if __name__ == "__main__":
     main([
         a_peer_reaches_the_world_by_tcp_and_udp_of_both_families,
@@ -399,4 +415,5 @@ if __name__ == "__main__":
         a_stack_with_connections_goes_away,
         an_ordinary_peer_browses_and_hears_of_errors,
         a_network_of_the_stack_is_not_the_world,
+        the_module_goes_and_comes,
     ])

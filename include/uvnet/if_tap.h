@@ -56,13 +56,6 @@ struct tap_params {
 	unsigned mtu;			/* of TUN: 68 to IF_MTU_MAX */
 };
 
-struct tap_stats {
-	uint64_t rx_frames, rx_packets;	/* from the descriptor: frames, and the packets that they were cut into */
-	uint64_t tx_packets, tx_frames;	/* to it: packets, and the frames that they were joined to */
-	uint64_t rx_bad, rx_nobufs;	/* frames that are none; packets for which there was no buffer */
-	uint64_t tx_errors;		/* packets that the descriptor did not take */
-};
-
 #define TAP_KPI_VERSION 1
 
 struct tap_kpi {
@@ -73,7 +66,6 @@ struct tap_kpi {
 	void (*input)(struct ifnet *ifp, const void *frame, size_t len);
 	/* Write what waits. */
 	void (*flush)(struct ifnet *ifp);
-	void (*getstats)(struct ifnet *ifp, struct tap_stats *stats);
 };
 extern const struct tap_kpi tap_kpi;
 

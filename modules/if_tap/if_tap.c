@@ -7,13 +7,17 @@
  * is joined for as long as the worker's round lasts (merge.c).  Both sides leave checksums and segmentation to the other where
  * they may, so one system call carries up to 64 KiB.
  *
- * All state is in the softc, in the stack's heap.
+ * All state is in the softc, in the stack's heap.  What is counted, sysctl shows as net.link.tap, summed over the stack's.
  */
 #include <sys/random.h>
 #include <uvnet/module.h>
+#include <uvnet/sysctl.h>
 #include <uvnet/sysinit.h>
 
 #include "tap.h"
+
+VNET_DEFINE_STATIC(LIST_HEAD(, tap_softc), tap_softcs);
+#define V_tap_softcs VNET(tap_softcs)
 
 static int
 tap_transmit(struct ifnet *ifp, struct pkt *p)
@@ -67,6 +71,7 @@ tap_clone_create(const struct if_clone *ifc, const char *name, const void *param
 	if_setchecksums(sc->sc_ifp, 1);
 	if_getdata(sc->sc_ifp, &data);
 	sc->sc_mtu = data.mtu;
+	LIST_INSERT_HEAD(&V_tap_softcs, sc, sc_le);
 	*ifpp = sc->sc_ifp;
 	return (0);
 
@@ -83,6 +88,7 @@ tap_clone_destroy(const struct if_clone *ifc, struct ifnet *ifp)
 	struct tap_softc *sc = if_getsoftc(ifp);
 
 	(void)ifc;
+	LIST_REMOVE(sc, sc_le);
 	ether_ifdetach(ifp);
 	tap_merge_drop(sc);
 	if_free(ifp);
@@ -105,11 +111,29 @@ tap_flush(struct ifnet *ifp)
 	tap_merge_flush(if_getsoftc(ifp));
 }
 
-static void
-tap_getstats(struct ifnet *ifp, struct tap_stats *stats)
+/* A sum over the stack's interfaces; arg2: where in their statistics. */
+static int
+tap_sysctl(SYSCTL_HANDLER_ARGS)
 {
-	*stats = ((const struct tap_softc *)if_getsoftc(ifp))->sc_stats;
+	const struct tap_softc *sc;
+	uint64_t n = 0;
+
+	(void)oidp, (void)arg1;
+	LIST_FOREACH (sc, &V_tap_softcs, sc_le)
+		n += *(const uint64_t *)((const char *)&sc->sc_stats + arg2);
+	return (SYSCTL_OUT(req, &n, sizeof(n)));
 }
+SYSCTL_NODE(_net_link, OID_AUTO, tap, CTLFLAG_RW, NULL, "TUN, TAP and packet sockets");
+#define TAP_STAT(name, descr) \
+	SYSCTL_PROC(_net_link_tap, OID_AUTO, name, CTLTYPE_U64 | CTLFLAG_VNET | CTLFLAG_RD | CTLFLAG_STATS, NULL, \
+	    offsetof(struct tap_stats, name), tap_sysctl, "QU", descr)
+TAP_STAT(rx_bad, "Frames that contradicted themselves");
+TAP_STAT(rx_frames, "Frames received");
+TAP_STAT(rx_nobufs, "Packets dropped for want of a buffer");
+TAP_STAT(rx_packets, "Packets that received frames were cut into");
+TAP_STAT(tx_errors, "Packets that the device did not take");
+TAP_STAT(tx_frames, "Frames sent");
+TAP_STAT(tx_packets, "Packets that were joined to the frames sent");
 
 static const struct if_clone tap_cloner = {
 	.ifc_name = "tap",
@@ -138,7 +162,6 @@ const struct tap_kpi tap_kpi = {
 	.size = sizeof(struct tap_kpi),
 	.input = tap_input,
 	.flush = tap_flush,
-	.getstats = tap_getstats,
 };
 
 static const moduledata_t tap_mod = { .name = "if_tap" };

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <uvnet/if_tap.h>
 #include <uvnet/netisr.h>
 #include <uvnet/vnet.h>
@@ -39,7 +40,16 @@ struct tap_merge {
 	bool m_closed;			/* a last one is in it */
 };
 
+/* What sysctl net.link.tap shows. */
+struct tap_stats {
+	uint64_t rx_frames, rx_packets;	/* from the descriptor: frames, and the packets that they were cut into */
+	uint64_t tx_packets, tx_frames;	/* to it: packets, and the frames that they were joined to */
+	uint64_t rx_bad, rx_nobufs;	/* frames that are none; packets for which there was no buffer */
+	uint64_t tx_errors;		/* packets that the descriptor did not take */
+};
+
 struct tap_softc {
+	LIST_ENTRY(tap_softc) sc_le;
 	struct ifnet *sc_ifp;
 	struct vnet *sc_vnet;
 	const struct tap_ops *sc_ops;

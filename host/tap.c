@@ -30,6 +30,7 @@
 #include "tap.h"
 
 #define TURN_READS 16
+#define TUN_USO 0x60U		/* TUN_F_USO4 | TUN_F_USO6, which older headers lack */
 
 struct hosttap {
 	LIST_ENTRY(hosttap) ht_le;
@@ -115,8 +116,9 @@ static const struct tap_ops tap_ops = { .write = tap_write, .soon = tap_soon };
 /* ---- Opening ---- */
 
 static int
-tun_open(const char *device, int ether, struct uverr *err)
+tun_open(const char *device, int ether, int *uso, struct uverr *err)
 {
+	const unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 	struct ifreq ifr = { .ifr_flags = (short)((ether ? IFF_TAP : IFF_TUN) | IFF_NO_PI | IFF_VNET_HDR) };
 	const char *mode = ether ? "tap" : "tun";
 	int fd, error;
@@ -140,8 +142,10 @@ tun_open(const char *device, int ether, struct uverr *err)
 		close(fd);
 		return (-error);
 	}
-	/* A kernel without one of them sends small packets with checksums. */
-	ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN);
+	/* Linux before 6.2 has no joined datagrams.  A kernel without any of them sends small packets with checksums. */
+	*uso = ioctl(fd, TUNSETOFFLOAD, tso | TUN_USO) == 0;
+	if (!*uso)
+		ioctl(fd, TUNSETOFFLOAD, tso);
 	return (fd);
 }
 
@@ -215,7 +219,7 @@ hosttap_create(struct stack *st, const struct config_interface *ifc, struct uver
 	ht->ht_task.t_func = tap_task;
 	params.arg = ht;
 	ht->ht_fd = ifc->kind == CONFIG_PACKET ? packet_open(ifc->device, err) :
-	    tun_open(ifc->device, params.ether, err);
+	    tun_open(ifc->device, params.ether, &params.uso, err);
 	if (ht->ht_fd < 0) {
 		error = ht->ht_fd;
 		goto fail;

@@ -4,7 +4,8 @@
  * TAP device, or a packet socket.
  *
  * What passes the descriptor are frames with a `struct tap_hdr` in front, which says what the other side leaves to us
- * and we to it: a checksum to be filled in, a TCP segment of up to 64 KiB to be cut (TSO).  The host reads and
+ * and we to it: a checksum to be filled in, a TCP segment of up to 64 KiB to be cut (TSO), or as many datagrams
+ * (USO).  The host reads and
  * writes; the module cuts what comes in into packets, and joins what goes out.
  *
  * The host finds everything here in `tap_kpi`, the one symbol of if_tap.ko that it looks up.
@@ -36,6 +37,7 @@ struct tap_hdr {
 #define TAP_GSO_NONE 0
 #define TAP_GSO_TCPV4 1
 #define TAP_GSO_TCPV6 4
+#define TAP_GSO_UDP_L4 5
 #define TAP_GSO_ECN 0x80
 
 #define TAP_FRAME_MAX (sizeof(struct tap_hdr) + 14 + 65535)	/* bytes of the largest frame, either way */
@@ -52,6 +54,7 @@ struct tap_params {
 	const struct tap_ops *ops;	/* the caller's, as `arg` */
 	void *arg;
 	int ether;			/* frames are Ethernet's (TAP); else bare IP packets (TUN) */
+	int uso;			/* it takes joined datagrams, too */
 	uint8_t mac[6];			/* of Ethernet; all zero: a random one */
 	unsigned mtu;			/* of TUN: 68 to IF_MTU_MAX */
 };

@@ -1,42 +1,51 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A TCP segment in a frame: where it is, and its checksums.
+ * A TCP segment or UDP datagram in a frame: where it is, and its checksums.
  *
  * Sums are kept in the byte order that the bytes come in: the one's complement sum does not mind (RFC 1071, 2B), so
  * nothing is swapped, and eight bytes are added at a time.
  */
 #include "tap.h"
 
-#define IPPROTO_TCP_NR 6
+#define PROTO_TCP 6
+#define PROTO_UDP 17
 
 bool
-tap_tcp_find(const uint8_t *frame, size_t len, unsigned l2, bool large, struct tap_tcp *t)
+tap_seg_find(const uint8_t *frame, size_t len, unsigned l2, bool large, struct tap_seg *t)
 {
 	const uint8_t *ip = frame + l2;
-	unsigned end;
+	unsigned end, proto;
 
 	if (len < l2 + 20 || len > UINT16_MAX + l2)
 		return (false);
 	t->ip = l2;
 	t->six = ip[0] >> 4 == 6;
 	if (t->six) {
-		if (len < l2 + 40 || ip[6] != IPPROTO_TCP_NR)
+		if (len < l2 + 40)
 			return (false);
-		t->tcp = l2 + 40;
-		end = t->tcp + tap_get16(ip + 4);
+		proto = ip[6];
+		t->l4 = l2 + 40;
+		end = t->l4 + tap_get16(ip + 4);
 	} else {
-		if (ip[0] >> 4 != 4 || (ip[0] & 0xf) < 5 || ip[9] != IPPROTO_TCP_NR || (tap_get16(ip + 6) & 0x3fff) != 0)
+		if (ip[0] >> 4 != 4 || (ip[0] & 0xf) < 5 || (tap_get16(ip + 6) & 0x3fff) != 0)
 			return (false);
-		t->tcp = l2 + (ip[0] & 0xfU) * 4;
+		proto = ip[9];
+		t->l4 = l2 + (ip[0] & 0xfU) * 4;
 		end = l2 + tap_get16(ip + 2);
 	}
 	if (l2 == ETHER_SIZE && tap_get16(frame + 12) != (t->six ? 0x86dd : 0x0800))
 		return (false);
 	t->end = large ? (unsigned)len : end;
-	if (t->end > len || t->end < t->tcp + 20)
+	t->udp = proto == PROTO_UDP;
+	if ((!t->udp && proto != PROTO_TCP) || t->end > len || t->end < t->l4 + (t->udp ? 8 : 20))
 		return (false);
-	t->payload = t->tcp + (frame[t->tcp + 12] >> 4) * 4U;
-	return (t->payload >= t->tcp + 20 && t->payload <= t->end);
+	t->sum = t->udp ? 6 : 16;
+	if (t->udp) {
+		t->payload = t->l4 + 8;
+		return (large || tap_get16(frame + t->l4 + 4) == t->end - t->l4);
+	}
+	t->payload = t->l4 + (frame[t->l4 + 12] >> 4) * 4U;
+	return (t->payload >= t->l4 + 20 && t->payload <= t->end);
 }
 
 uint64_t
@@ -75,25 +84,27 @@ tap_fold(uint64_t sum)
 }
 
 uint64_t
-tap_sum_pseudo(const uint8_t *frame, const struct tap_tcp *t, unsigned len)
+tap_sum_pseudo(const uint8_t *frame, const struct tap_seg *t, unsigned len)
 {
-	const uint8_t rest[4] = { 0, IPPROTO_TCP_NR, (uint8_t)(len >> 8), (uint8_t)len };
+	const uint8_t rest[4] = { 0, t->udp ? PROTO_UDP : PROTO_TCP, (uint8_t)(len >> 8), (uint8_t)len };
 
 	return (tap_sum(tap_sum(0, rest, sizeof(rest)), frame + t->ip + (t->six ? 8 : 12), t->six ? 32 : 8));
 }
 
 void
-tap_ip_setlen(uint8_t *frame, const struct tap_tcp *t, unsigned end)
+tap_setlen(uint8_t *frame, const struct tap_seg *t, unsigned end)
 {
 	uint8_t *ip = frame + t->ip;
 	uint16_t sum;
 
+	if (t->udp)
+		tap_put16(frame + t->l4 + 4, end - t->l4);
 	if (t->six) {
-		tap_put16(ip + 4, end - t->tcp);
+		tap_put16(ip + 4, end - t->l4);
 		return;
 	}
 	tap_put16(ip + 2, end - t->ip);
 	memset(ip + 10, 0, 2);
-	sum = (uint16_t)~tap_fold(tap_sum(0, ip, t->tcp - t->ip));
+	sum = (uint16_t)~tap_fold(tap_sum(0, ip, t->l4 - t->ip));
 	memcpy(ip + 10, &sum, 2);
 }

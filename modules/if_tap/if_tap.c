@@ -57,6 +57,7 @@ tap_clone_create(const struct if_clone *ifc, const char *name, const void *param
 	sc->sc_vnet = curvnet;
 	sc->sc_ops = tp->ops;
 	sc->sc_arg = tp->arg;
+	sc->sc_uso = tp->uso != 0;
 	sc->sc_l2 = tp->ether ? ETHER_SIZE : 0;
 	error = tap_mac(mac, tp->mac);
 	if (error == 0)

@@ -3,11 +3,11 @@
  * In: a frame, cut into packets.
  *
  * The header in front of it is the other side's word of what it left out.  Nothing of it is believed that could be
- * looked up: where TCP begins and how long its header is comes from the packet, and a frame that contradicts
+ * looked up: where TCP or UDP begins and how long its header is comes from the packet, and a frame that contradicts
  * itself is dropped and counted.
  *
- * Cutting is TCP segmentation: each piece has a copy of the headers with its own length, identification, sequence
- * number and checksums; what ends something (FIN, PSH) is the last one's, what begins something (CWR) the first one's.
+ * Each piece has a copy of the headers with its own lengths, identification, and checksums.  Of TCP also the sequence
+ * number; what ends something (FIN, PSH) is the last one's, what begins something (CWR) the first one's.
  */
 #include "tap.h"
 
@@ -56,12 +56,12 @@ whole_input(struct tap_softc *sc, const struct tap_hdr *h, const uint8_t *frame,
 	packet_deliver(sc, p);
 }
 
-/* The piece of a segment at `at`, `n` bytes, the number `i` of them. */
+/* The piece of a frame at `at`, `n` bytes, the number `i` of them. */
 static void
-piece_input(struct tap_softc *sc, const uint8_t *frame, const struct tap_tcp *t, unsigned at, unsigned n, unsigned i)
+piece_input(struct tap_softc *sc, const uint8_t *frame, const struct tap_seg *t, unsigned at, unsigned n, unsigned i)
 {
 	struct pkt *p = packet_alloc(sc);
-	uint8_t *to, *tcp;
+	uint8_t *to, *l4;
 	uint16_t sum;
 
 	if (p == NULL)
@@ -70,18 +70,22 @@ piece_input(struct tap_softc *sc, const uint8_t *frame, const struct tap_tcp *t,
 	memcpy(to, frame, t->payload);
 	memcpy(to + t->payload, frame + at, n);
 	p->p_len = t->payload + n;
-	tcp = to + t->tcp;
+	l4 = to + t->l4;
 	if (!t->six)
 		tap_put16(to + t->ip + 4, tap_get16(frame + t->ip + 4) + i);
-	tap_ip_setlen(to, t, p->p_len);
-	tap_put32(tcp + 4, tap_get32(frame + t->tcp + 4) + (at - t->payload));
-	if (i > 0)
-		tcp[13] &= (uint8_t)~TCP_CWR;
-	if (at + n < t->end)
-		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
-	memset(tcp + 16, 0, 2);
-	sum = (uint16_t)~tap_fold(tap_sum(tap_sum_pseudo(to, t, p->p_len - t->tcp), tcp, p->p_len - t->tcp));
-	memcpy(tcp + 16, &sum, 2);
+	tap_setlen(to, t, p->p_len);
+	if (!t->udp) {
+		tap_put32(l4 + 4, tap_get32(frame + t->l4 + 4) + (at - t->payload));
+		if (i > 0)
+			l4[13] &= (uint8_t)~TCP_CWR;
+		if (at + n < t->end)
+			l4[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	}
+	memset(l4 + t->sum, 0, 2);
+	sum = (uint16_t)~tap_fold(tap_sum(tap_sum_pseudo(to, t, p->p_len - t->l4), l4, p->p_len - t->l4));
+	if (sum == 0)
+		sum = 0xffff;
+	memcpy(l4 + t->sum, &sum, 2);
 	packet_deliver(sc, p);
 }
 
@@ -89,7 +93,7 @@ void
 tap_split(struct tap_softc *sc, const uint8_t *frame, size_t len)
 {
 	struct tap_hdr h;
-	struct tap_tcp t;
+	struct tap_seg t;
 	unsigned at, i = 0, n;
 	int type;
 
@@ -106,8 +110,9 @@ tap_split(struct tap_softc *sc, const uint8_t *frame, size_t len)
 		whole_input(sc, &h, frame, len);
 		return;
 	}
-	if ((type != TAP_GSO_TCPV4 && type != TAP_GSO_TCPV6) || h.gso_size == 0 ||
-	    !tap_tcp_find(frame, len, sc->sc_l2, true, &t) || t.six != (type == TAP_GSO_TCPV6) ||
+	if ((type != TAP_GSO_TCPV4 && type != TAP_GSO_TCPV6 && type != TAP_GSO_UDP_L4) || h.gso_size == 0 ||
+	    !tap_seg_find(frame, len, sc->sc_l2, true, &t) || t.udp != (type == TAP_GSO_UDP_L4) ||
+	    (!t.udp && t.six != (type == TAP_GSO_TCPV6)) ||
 	    t.payload + h.gso_size > sc->sc_l2 + sc->sc_mtu) {
 		sc->sc_stats.rx_bad++;
 		return;

@@ -2,7 +2,7 @@
 /*
  * What the files of if_tap.ko know of each other.
  *
- *	if_tap.c	the interface, the module	frame.c		TCP in a frame, checksums
+ *	if_tap.c	the interface, the module	frame.c		TCP and UDP in a frame
  *	split.c		a frame into packets		merge.c		packets into a frame
  */
 #ifndef TAP_H
@@ -23,17 +23,18 @@
 
 static_assert(sizeof(struct tap_hdr) == 10, "the standard's size");
 
-/* Where things are in a frame with a TCP segment: offsets from its first byte. */
-struct tap_tcp {
-	unsigned ip, tcp, payload, end;
-	bool six;
+/* Where things are in a frame with a TCP segment or a UDP datagram: offsets from its first byte. */
+struct tap_seg {
+	unsigned ip, l4, payload, end;
+	unsigned sum;		/* of the checksum, from l4 */
+	bool six, udp;
 };
 
 /* Packets that go out as one. */
 struct tap_merge {
 	struct pkt *m_pkts[MERGE_MAX];
 	unsigned m_n;
-	struct tap_tcp m_tcp;		/* of the first */
+	struct tap_seg m_seg;		/* of the first */
 	uint32_t m_payload;		/* bytes of all */
 	uint32_t m_next;		/* the sequence number that the next one has */
 	uint16_t m_segment;		/* payload of all but the last */
@@ -56,6 +57,7 @@ struct tap_softc {
 	void *sc_arg;
 	unsigned sc_l2;			/* bytes in front of the IP header */
 	unsigned sc_mtu;
+	bool sc_uso;			/* the other side takes joined datagrams */
 	struct tap_merge sc_merge;
 	struct tap_stats sc_stats;
 };
@@ -72,18 +74,18 @@ struct tap_softc {
 #define TCP_CWR 0x80
 
 /*
- * Find them in `len` bytes, of which IP begins at `l2`; false: it is no whole TCP segment in one IP packet without IPv6
- * extension headers.  With `large` the length that IP says does not count: the frame goes to its end.
+ * Find them in `len` bytes, of which IP begins at `l2`; false: it is neither, whole, in one IP packet without IPv6
+ * extension headers.  With `large` the lengths that headers say do not count: the frame goes to its end.
  */
-bool tap_tcp_find(const uint8_t *frame, size_t len, unsigned l2, bool large, struct tap_tcp *t);
+bool tap_seg_find(const uint8_t *frame, size_t len, unsigned l2, bool large, struct tap_seg *t);
 
 /* The Internet checksum's sum (RFC 1071) of some bytes, on top of `sum`; 16 bits of it, as they stand in a packet. */
 uint64_t tap_sum(uint64_t sum, const void *p, size_t len);
 uint16_t tap_fold(uint64_t sum);
-/* Of the pseudo header, for `len` bytes of TCP. */
-uint64_t tap_sum_pseudo(const uint8_t *frame, const struct tap_tcp *t, unsigned len);
-/* Set IPv4's or IPv6's length for a frame of `end` bytes, and IPv4's checksum. */
-void tap_ip_setlen(uint8_t *frame, const struct tap_tcp *t, unsigned end);
+/* Of the pseudo header, for `len` bytes from l4. */
+uint64_t tap_sum_pseudo(const uint8_t *frame, const struct tap_seg *t, unsigned len);
+/* Set the lengths for a frame of `end` bytes, and IPv4's checksum. */
+void tap_setlen(uint8_t *frame, const struct tap_seg *t, unsigned end);
 
 static inline uint16_t
 tap_get16(const uint8_t *p)

@@ -100,6 +100,7 @@ interface_init(struct ifnet *ifp, int ether)
 	ifp->sc.sc_ifp = ifp;
 	ifp->sc.sc_vnet = &vnet;
 	ifp->sc.sc_ops = &ops;
+	ifp->sc.sc_uso = true;
 	ifp->sc.sc_l2 = ether ? ETHER_SIZE : 0;
 	ifp->sc.sc_mtu = ether ? 1500 : 1420;
 }
@@ -108,19 +109,19 @@ interface_init(struct ifnet *ifp, int ether)
 static void
 packet_compare(const uint8_t *a, size_t alen, const struct pkt *b, unsigned l2)
 {
-	struct tap_tcp t;
+	struct tap_seg t;
 	uint8_t copy[PKT_BUFSIZE];
 
 	if (alen != b->p_len)
 		abort();
 	memcpy(copy, a, alen);
-	if (tap_tcp_find(b->p_data, b->p_len, l2, false, &t)) {
+	if (tap_seg_find(b->p_data, b->p_len, l2, false, &t)) {
 		if (!t.six) {
 			memcpy(copy + l2 + 4, b->p_data + l2 + 4, 2);
 			memcpy(copy + l2 + 10, b->p_data + l2 + 10, 2);
 		}
-		if (memcmp(copy + t.tcp + 16, "\xff\xff", 2) == 0 && memcmp(b->p_data + t.tcp + 16, "\0\0", 2) == 0)
-			memset(copy + t.tcp + 16, 0, 2);	/* two ways to write it */
+		if (memcmp(copy + t.l4 + t.sum, "\0\0", 2) == 0 && memcmp(b->p_data + t.l4 + t.sum, "\xff\xff", 2) == 0)
+			memset(copy + t.l4 + t.sum, 0xff, 2);	/* two ways to write it */
 	}
 	if (memcmp(copy, b->p_data, alen) != 0)
 		abort();

@@ -2,7 +2,8 @@
 /*
  * arm64: the restartable sequences of uvnet/percpu.h and uvnet/counter.h.  rseq.inc tells how they work.
  *
- * The rseq area is at tpidr_el0 + __rseq_offset.  No single instruction adds to memory: the sequence commits with its last store.  x9 to x15 are anybody's.
+ * The rseq area is at tpidr_el0 + __rseq_offset.  No single instruction adds to memory: the sequence commits with its
+ * last store.  x9 to x15 are anybody's.
  */
 #include "rseq.inc"
 

@@ -28,6 +28,7 @@ flags = [a for a in sys.argv[1:] if a.startswith('--')]
 cell_program, src = (os.path.realpath(a) for a in sys.argv[1:] if not a.startswith('--'))
 MOD = os.path.join(src, 'tests/kld/mod')
 REFS = 6
+BY_COMPILER = 2             # of these, addressed without the GOT where no linker relaxes: the static and the hidden variable
 
 # Of Debian 12; what is not installed is left out, and said.
 LLD = ['ld.lld-14', 'ld.lld-15', 'ld.lld-16', 'ld.lld-19']
@@ -61,9 +62,8 @@ def aarch64(kind, data, at):
 
 
 def riscv64(kind, data, at):
-    if kind == 20:                      # GOT_HI20
-        return LOAD if word(data, at) & 0x7f == 0x17 else None                  # auipc
-    return DIRECT if kind == 23 else None               # PCREL_HI20
+    # GOT_HI20; PCREL_HI20. Not the instruction: lld 15 and mold shorten code, and leave relocations where they were.
+    return LOAD if kind == 20 else DIRECT if kind == 23 else None
 
 
 def arm(kind, data, at):
@@ -228,6 +228,8 @@ def judge(kind, r):
         return None
     if r.should_relax and r.loads and r.relaxed == 0:
         return f'none of {r.loads} loads from the GOT was relaxed'
+    if not machine.relaxers and r.got != REFS - BY_COMPILER:
+        return f'{r.got} of {REFS} right with the GOT redirected: this linker relaxes after all'
     if r.relaxed is not None and (r.got < REFS) != (r.relaxed + r.direct > 0):
         return f'{r.relaxed} relaxed and {r.direct} direct, and {r.got} of {REFS} right with the GOT redirected'
     return None

@@ -64,6 +64,13 @@ lua_tests_54() {
 	[ "$status" -eq 0 ] && [ "$(grep -c 'final OK' log)" -eq 4 ]
 }
 
+# The example, with the Lua that lua() has built.
+lua_thousand() {
+	PKG_CONFIG_PATH=$(dirname "$(dirname "$vnetcc")")/meson-uninstalled && export PKG_CONFIG_PATH &&
+		cp -r "$root/examples/lua-thousand" . && make -s -C lua-thousand CC="$vnetcc" LUA=../lua5.4/src &&
+		lua-thousand/thousand >got && cat got && grep -q '^1000 interpreters .* 0 went wrong' got
+}
+
 # ---- SQLite ----
 
 # Two instances of the library, each with its own sqlite3_config(), in a program of plain cc.
@@ -159,6 +166,7 @@ in_shell() (
 )
 
 real lua5.4 "Lua 5.4: a program in two instances" lua
+real lua5.4 "a thousand Lua interpreters (examples/lua-thousand)" lua_thousand
 real "lua5.1 lua-tests" "Lua 5.1: its official tests" lua_tests_51
 real zlib "zlib: its own test" zlib
 real bzip2 "bzip2: its own tests" bzip2

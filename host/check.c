@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Loading a configuration, and `vnet check`: what a configuration describes, or everything that is wrong with it. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,25 +82,6 @@ tunnels_load(struct config *cfg, unsigned flags)
 	return (error);
 }
 
-/* Files that a file names lie beside it, unless they say where. */
-static int
-paths_join(struct config *cfg, const char *file)
-{
-	const char *slash = strrchr(file, '/');
-	char *joined, **path;
-
-	for (size_t i = 0; slash != NULL && i < cfg->nvnets; i++) {
-		path = &cfg->vnets[i].wireguard;
-		if (*path == NULL || **path == '/')
-			continue;
-		if (asprintf(&joined, "%.*s/%s", (int)(slash - file), file, *path) < 0)
-			return (-ENOMEM);
-		free(*path);
-		*path = joined;
-	}
-	return (0);
-}
-
 int
 config_load(struct config *cfg, const char *file, unsigned flags)
 {
@@ -118,8 +98,6 @@ config_load(struct config *cfg, const char *file, unsigned flags)
 	}
 	error = config_parse(cfg, file, text, len, &err);
 	free(text);
-	if (error == 0 && paths_join(cfg, file) != 0)
-		error = uverr(&err, ENOMEM, "%s: out of memory", file);
 	if (error != 0)
 		complain(cfg->errors != NULL ? cfg->errors : err.text);
 	else
@@ -135,7 +113,7 @@ check_main(const struct options *opt)
 	struct config cfg;
 	int error;
 
-	error = config_load(&cfg, opt->args[0], WGQUICK_NAMES);
+	error = config_load(&cfg, opt->args[0], WGQUICK_DISK | WGQUICK_NAMES);
 	if (error == 0)
 		summary(&cfg, opt->json);
 	config_free(&cfg);

@@ -106,6 +106,26 @@ tree_check(struct config *cfg, struct ucl_parser *parser, struct scan *scan)
 		ucl_object_unref(root);
 }
 
+/* Files that a file names lie beside it, unless they say where. */
+static void
+paths_join(struct config *cfg)
+{
+	const char *slash = strrchr(cfg->file, '/');
+	char *joined, **path;
+
+	for (size_t i = 0; slash != NULL && i < cfg->nvnets; i++) {
+		path = &cfg->vnets[i].wireguard;
+		if (*path == NULL || **path == '/')
+			continue;
+		if (asprintf(&joined, "%.*s/%s", (int)(slash - cfg->file), cfg->file, *path) < 0) {
+			config_error(cfg, 0, "out of memory");
+			return;
+		}
+		free(*path);
+		*path = joined;
+	}
+}
+
 int
 config_parse(struct config *cfg, const char *file, const char *text, size_t len, struct uverr *err)
 {
@@ -139,6 +159,7 @@ config_parse(struct config *cfg, const char *file, const char *text, size_t len,
 		syntax_error(cfg, parser);
 	else
 		tree_check(cfg, parser, scan);
+	paths_join(cfg);
 out:
 	scan_free(scan);
 	if (parser != NULL)

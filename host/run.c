@@ -279,7 +279,7 @@ run_main(const struct options *opt)
 	struct uverr err;
 	int error;
 
-	error = config_load(&run.cfg, opt->args[0], 0);
+	error = config_load(&run.cfg, opt->args[0], WGQUICK_DISK);
 	if (error != 0)
 		goto out;
 	limits_raise();

@@ -12,13 +12,13 @@
 #include "wgquick.h"
 
 static int
-text_take(const json *files, const char *path, char **text, size_t *len, struct uverr *err)
+text_take(int disk, const json *files, const char *path, char **text, size_t *len, struct uverr *err)
 {
 	const ucl_object_t *o;
 
-	if (files == NULL)
+	if (disk)
 		return (config_read(path, WGQUICK_MAXSIZE, text, len, err));
-	o = ucl_object_lookup(files, path);
+	o = files != NULL ? ucl_object_lookup(files, path) : NULL;
 	if (o == NULL)
 		return (uverr(err, ENOENT, "%s: is not in the request", path));
 	*text = strdup(ucl_object_tostring(o));
@@ -35,10 +35,10 @@ tunnel_load(struct config_vnet *cv, const json *files, unsigned flags, struct uv
 	size_t len;
 	int error;
 
-	error = text_take(files, cv->wireguard, &text, &len, err);
+	error = text_take((flags & WGQUICK_DISK) != 0, files, cv->wireguard, &text, &len, err);
 	if (error != 0)
 		return (error);
-	if (files == NULL && (flags & WGQUICK_NAMES) == 0)
+	if ((flags & (WGQUICK_DISK | WGQUICK_NAMES)) == WGQUICK_DISK)
 		error = wgquick_resolve(cv->wireguard, &text, &len, err);
 	if (error != 0)
 		goto out;

@@ -18,6 +18,7 @@ enum wgquick_use {
 
 #define WGQUICK_NAMES 1		/* endpoints may be names, and are then left out */
 #define WGQUICK_SKIP 2		/* lines that would run commands are passed over, with a notice */
+#define WGQUICK_DISK 4		/* of wgquick_load() */
 
 struct wgquick {
 	char *uapi;			/* "set=1\n...\n\n" */
@@ -46,8 +47,9 @@ void wgquick_free(struct wgquick *q);
 int wgquick_resolve(const char *file, char **text, size_t *len, struct uverr *err);
 
 /*
- * Read the file of every tunnel of a configuration: of `files` (JSON: texts by path), or, when that is NULL, from the
- * disk, names looked up unless `flags` has WGQUICK_NAMES.  Errors name the stack, the file and the line.
+ * Read the file of every tunnel of a configuration: from the disk with WGQUICK_DISK, and then names are looked up
+ * unless there is WGQUICK_NAMES as well; else of `files` (JSON: texts by path; NULL: none).  Errors name the stack, the
+ * file and the line.
  */
 struct ucl_object_s;
 int wgquick_load(struct config *cfg, const struct ucl_object_s *files, unsigned flags, struct uverr *err);

@@ -185,6 +185,12 @@ def a_stack_made_later_has_its_tunnel(program):
             ok(vnet.call("destroy", "blue-site", "blue-dc"))
             ok(vnet.call("create", conf))
             assert blue.good()
+            # A path is one from the configuration's folder.
+            conf = program.write("blue.conf", blue.config().replace(program.path(""), "").replace(
+                "vnet blue-site {", 'vnet blue-site { wireguard_commands = "skip";'))
+            ok(vnet.call("destroy", "blue-site", "blue-dc"))
+            ok(vnet.call("create", conf))
+            assert blue.good()
             code, _, err = vnet.call("create", program.write("lost.conf", 'vnet x { wireguard = "/nowhere"; }'))
             assert code == 1 and "/nowhere: No such file" in err, err
             if first != idle:

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "config.h"
 #include "request.h"
+#include "wgquick.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,7 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (req.cmd >= REQUEST_NCMDS)
 		abort();
 	if (req.cmd == REQUEST_CREATE) {
-		config_parse(&cfg, req.file, req.text, strlen(req.text), &err);
+		if (config_parse(&cfg, req.file, req.text, strlen(req.text), &err) == 0)
+			wgquick_load(&cfg, req.wireguard, 0, &err);
 		config_free(&cfg);
 	}
 	request_free(&req);

@@ -260,6 +260,15 @@ static const struct {
 	    "c:2: vnet \"b\": interface e: the other end of link \"l\", in line 1, has the same address\n" },
 	{ "vnet a { interface e { link = l; address = 10.0.0.1/24 }\ninterface f { link = m; address = 10.0.0.1/24 } }",
 	    "c:2: vnet \"a\": interface f: interface e, in line 1, has the same address\n" },
+	/* Tunnels. */
+	{ "vnet a { uapi = u }", "c:1: vnet \"a\": uapi: is for a stack with `wireguard`\n" },
+	{ "vnet a { wireguard = w; uapi = 0123456789abcdef }",
+	    "c:1: vnet \"a\": uapi: \"0123456789abcdef\" is not a name of at most 15 letters\n" },
+	{ "vnet a { wireguard = w; uapi = u }\nvnet b { wireguard = w; uapi = u }",
+	    "c:2: vnet \"b\": uapi: \"u\" is taken by line 1\n" },
+	{ "vnet a { wireguard = w; wireguard_commands = run }",
+	    "c:1: vnet \"a\": wireguard_commands: \"run\" is neither \"refuse\" nor \"skip\"\n" },
+	{ "uapi_folder = \"\"; vnet a { }", "c:1: uapi_folder: an empty path\n" },
 	/* Egress. */
 	{ "vnet a {\n wireguard = w; egress = [\"10.0.0.1/8\"];\n}",
 	    "c:2: vnet \"a\": egress: \"10.0.0.1/8\" is not a network: there are bits behind the prefix\n" },

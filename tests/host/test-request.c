@@ -31,6 +31,10 @@ good_requests_are_read(void **state)
 	assert_string_equal(ucl_object_tostring(json_each(req.object, "names", &it)), "b");
 	assert_null(json_each(req.object, "names", &it));
 	request_free(&req);
+	text = "{\"cmd\":\"create\",\"file\":\"a\",\"text\":\"\",\"wireguard\":{\"/etc/a.conf\":\"x\\ny\",\"b\":\"\"}}";
+	assert_int_equal(request_parse(text, strlen(text), &req, &err), 0);
+	assert_string_equal(json_getstr(req.wireguard, "/etc/a.conf"), "x\ny");
+	request_free(&req);
 	text = "{\"cmd\":\"link\",\"name\":\"red\",\"state\":\"down\"}";
 	assert_int_equal(request_parse(text, strlen(text), &req, &err), 0);
 	assert_string_equal(req.state, "down");
@@ -59,6 +63,11 @@ bad_requests_are_refused(void **state)
 		{ "{\"cmd\":\"create\",\"file\":\"x\"}", "create: \"text\" is missing" },
 		{ "{\"cmd\":\"create\",\"file\":\"x\",\"text\":{}}", "create: \"text\" is not a string" },
 		{ "{\"cmd\":\"create\",\"file\":\"x\",\"text\":\"a\\u0000b\"}", "create: \"text\" is not a string" },
+		{ "{\"cmd\":\"create\",\"file\":\"x\",\"text\":\"\",\"wireguard\":\"\"}",
+		    "create: \"wireguard\" is not an object of strings" },
+		{ "{\"cmd\":\"create\",\"file\":\"x\",\"text\":\"\",\"wireguard\":{\"a\":\"\",\"b\":1}}",
+		    "create: \"wireguard\" is not an object of strings" },
+		{ "{\"cmd\":\"wg\",\"name\":\"a\"}", "wg: \"uapi\" is missing" },
 		{ "{\"cmd\":\"destroy\",\"names\":\"a\"}", "destroy: \"names\" is not a list of strings" },
 		{ "{\"cmd\":\"destroy\",\"names\":[]}", "destroy: \"names\" is not a list of strings" },
 		{ "{\"cmd\":\"destroy\",\"names\":[\"a\",1]}", "destroy: \"names\" is not a list of strings" },

@@ -100,6 +100,63 @@ def a_user_has_the_device_that_root_made_for_him(program):
     ip("link", "delete", "uvtun1")
 
 
+def a_tunnel_joins_two_hosts(program):
+    """Each in a namespace: TUN devices, WireGuard over a veth; what one host serves, the other has whole."""
+    web = WebServer(4, 16 * MB, host="")
+    with contextlib.ExitStack() as on_exit:
+        on_exit.callback(web.close)
+        on_exit.enter_context(as_root(program))
+        far = subprocess.Popen(["unshare", "-n", "sleep", "600"])
+        on_exit.callback(far.wait)
+        on_exit.callback(far.kill)
+        until("its namespace is there",
+              lambda: os.readlink(f"/proc/{far.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+        there = ["nsenter", "-t", str(far.pid), "-n"]
+        ip("link", "add", "uvout1", "type", "veth", "peer", "name", "uvout2")
+        ip("link", "set", "uvout2", "netns", str(far.pid))
+        keys = [subprocess.run(["wg", "genkey"], check=True, capture_output=True).stdout for _ in range(2)]
+        public = [subprocess.run(["wg", "pubkey"], input=k, check=True, capture_output=True).stdout for k in keys]
+        for n, prefix in ((1, []), (2, there)):
+            def run(*args, prefix=prefix):
+                subprocess.run([*prefix, "ip", *args], check=True)
+            run("addr", "add", f"192.0.2.{n}/24", "dev", f"uvout{n}")
+            run("link", "set", f"uvout{n}", "up")
+            wg = program.write(f"wg{n}.conf", f"""
+[Interface]
+PrivateKey = {keys[n - 1].decode()}
+ListenPort = 51820
+Address = 10.10.0.{n}/32
+[Peer]
+PublicKey = {public[2 - n].decode()}
+Endpoint = 192.0.2.{3 - n}:51820
+AllowedIPs = 10.9.0.{3 - n}/32
+""")
+            os.chmod(wg, 0o600)
+            program.prefix = prefix
+            vnet = on_exit.enter_context(Vnet(program, f"""
+vnet tunnel {{
+    interface tun0 {{ tun = "uvin{n}"; address = "10.11.0.{n}/32"; }}
+    wireguard = "{wg}";
+    route {{ to = "10.9.0.{n}/32"; interface = "tun0"; }}
+    route {{ to = "10.9.0.{3 - n}/32"; interface = "wg0"; }}
+    forwarding = true;
+}}
+"""))
+            run("addr", "add", f"10.9.0.{n}/32", "dev", f"uvin{n}")
+            run("link", "set", f"uvin{n}", "mtu", "1420", "up")
+            run("route", "add", f"10.9.0.{3 - n}/32", "dev", f"uvin{n}", "src", f"10.9.0.{n}")
+        out = subprocess.run([*there, "curl", "-sf", "--noproxy", "*", "--max-time", "60", "--retry", "9",
+                              "--retry-all-errors", "-o", program.path("got"), f"http://10.9.0.1:{web.port}/file"],
+                             check=False)
+        assert out.returncode == 0, vnet.output()
+        with open(program.path("got"), "rb") as got:
+            assert got.read() == web.data
+        counted = {name: int(vnet.call("sysctl", "tunnel", "-n", f"net.link.tap.{name}")[1])
+                   for name in ("tx_packets", "tx_frames", "rx_bad", "tx_errors")}
+        assert counted["tx_packets"] > counted["tx_frames"], counted
+        assert counted["rx_bad"] == 0, counted
+
+
 def a_device_that_is_deleted_takes_the_carrier_down(program):
     for kind, prepare in (("tun", None), ("packet", "uvgone1")):
         device = "uvgone0"
@@ -168,7 +225,7 @@ def begin():
         os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
     ip("link", "set", "lo", "up")
     main([a_tun_device_carries_files, a_tap_device_carries_files, a_packet_socket_carries_files,
-          a_user_has_the_device_that_root_made_for_him, a_device_that_is_deleted_takes_the_carrier_down,
+          a_user_has_the_device_that_root_made_for_him, a_tunnel_joins_two_hosts, a_device_that_is_deleted_takes_the_carrier_down,
           a_stack_goes_while_its_device_is_busy, what_cannot_be_is_said])
 
 

@@ -414,6 +414,7 @@ main(int argc, char **argv)
 
 	t = tunnels();
 
+	clock_freeze();		/* however slow the machine is, they have so many seconds */
 	kib = customers_kib();
 	idle(60 * SECOND);	/* the keepalives that answer the first packets */
 	if (idle(3 * 60 * SECOND) != 0)

@@ -2,6 +2,7 @@
 /* See nodes.h. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +22,21 @@ bench_die(const char *what)
 /* ---- The clock ---- */
 
 int64_t clock_offset;
+static bool frozen;
+static struct timespec frozen_at[CLOCK_MONOTONIC + 1];	/* CLOCK_REALTIME is 0 */
 
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
 	static int (*next)(clockid_t, struct timespec *);
-	int error;
+	int error = 0;
 
 	if (next == NULL)
 		*(void **)&next = dlsym(RTLD_NEXT, "clock_gettime");
-	error = next(id, ts);
+	if (frozen && (id == CLOCK_REALTIME || id == CLOCK_MONOTONIC))
+		*ts = frozen_at[id];
+	else
+		error = next(id, ts);
 	ts->tv_sec += clock_offset / SECOND;
 	ts->tv_nsec += clock_offset % SECOND;
 	if (ts->tv_nsec >= SECOND) {
@@ -38,6 +44,18 @@ clock_gettime(clockid_t id, struct timespec *ts)
 		ts->tv_sec++;
 	}
 	return (error);
+}
+
+void
+clock_freeze(void)
+{
+	const int64_t offset = clock_offset;
+
+	clock_offset = 0;
+	clock_gettime(CLOCK_REALTIME, &frozen_at[CLOCK_REALTIME]);
+	clock_gettime(CLOCK_MONOTONIC, &frozen_at[CLOCK_MONOTONIC]);
+	clock_offset = offset;
+	frozen = true;
 }
 
 /* ---- The wire ---- */

@@ -21,7 +21,7 @@ struct node {
 };
 
 extern const struct wg_kpi *wg;
-extern int64_t clock_offset;		/* ns, added to every clock */
+extern int64_t clock_offset;		/* ns, added to CLOCK_REALTIME and CLOCK_MONOTONIC */
 void clock_freeze(void);		/* from now on only clock_offset moves them */
 
 /* What is under way: so many datagrams, one behind the other; and how many there ever were. */

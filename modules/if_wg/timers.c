@@ -40,13 +40,14 @@ is_set(const struct wg_peer *peer, enum wg_timer t)
 	return (peer->p_deadline[t] != NEVER);
 }
 
-static int64_t
-jitter(void)
+/* Once a handshake: data that is sent and answered in turns sets NEW_HANDSHAKE as often. */
+static void
+draw_jitter(struct wg_peer *peer)
 {
 	uint32_t r;
 
 	wg_random(&r, sizeof(r));
-	return ((int64_t)r % REKEY_TIMEOUT_JITTER);
+	peer->p_jitter = (int64_t)r % REKEY_TIMEOUT_JITTER;
 }
 
 void
@@ -54,6 +55,7 @@ wg_timers_init(struct wg_peer *peer)
 {
 	callout_init(&peer->p_callout, 1);
 	wg_timers_stop(peer);
+	draw_jitter(peer);
 }
 
 void
@@ -149,7 +151,7 @@ void
 wg_timers_data_sent(struct wg_peer *peer, int64_t now)
 {
 	if (!is_set(peer, TIMER_NEW_HANDSHAKE))
-		set(peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(), now);
+		set(peer, TIMER_NEW_HANDSHAKE, now + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + peer->p_jitter, now);
 }
 
 void
@@ -183,7 +185,8 @@ wg_timers_traversal(struct wg_peer *peer, int64_t now)
 void
 wg_timers_initiated(struct wg_peer *peer, int64_t now)
 {
-	set(peer, TIMER_RETRANSMIT, now + REKEY_TIMEOUT + jitter(), now);
+	draw_jitter(peer);
+	set(peer, TIMER_RETRANSMIT, now + REKEY_TIMEOUT + peer->p_jitter, now);
 }
 
 void
@@ -197,6 +200,7 @@ wg_timers_complete(struct wg_peer *peer)
 void
 wg_timers_session(struct wg_peer *peer, int64_t now)
 {
+	draw_jitter(peer);
 	set(peer, TIMER_ZERO, now + 3 * REJECT_AFTER_TIME, now);
 }
 

@@ -323,6 +323,7 @@ struct wg_peer {
 	struct callout p_callout;
 	int64_t p_callout_time;		/* when it fires; INT64_MAX: not */
 	int64_t p_deadline[WG_NTIMERS];	/* INT64_MAX: not set */
+	int64_t p_jitter;
 	unsigned p_attempts;
 	bool p_need_keepalive, p_last_minute;
 	uint16_t p_persistent;		/* seconds; 0: off */

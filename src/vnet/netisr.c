@@ -19,9 +19,11 @@
  *
  * Who is next?  Where many wait, going round would find everybody's state and packets out of the cache again, and that
  * costs several times what the work does.  So a stack whose turn comes in a *crowd* begins a chain: those that it sends
- * to, and that answer, follow at once, before all others, until CHAIN packets were taken in.  Then they wait behind the
- * others.  Meanwhile each may send half a turn's segments at a time (netisr_sendlimit()), which the receiver takes in
- * one turn; what nobody reads yet would only lie in memory.  Stacks with a packet now and then are in no chain.
+ * to, and that answer, follow at once, before all others, until CHAIN packets were taken in, some 100 us.  Then they wait
+ * behind the others.  Users are a link of the chain: where it would end, callouts that are due run, and with them sockets'
+ * upcalls, which take out what came and may send more.  Meanwhile each may send half a turn's segments at a time
+ * (netisr_sendlimit()), which the receiver takes in one turn; what nobody reads yet would only lie in memory.  Stacks with
+ * a packet now and then are in no chain.
  *
  * Sleeping.  A worker that finds nothing to do says so (`sleeping`), looks once more, and then waits on its
  * eventfd.  Whoever pushed to its ring looks at `sleeping` afterwards.  Both sides put a full fence between their
@@ -35,6 +37,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <uvnet/callout.h>
 #include <uvnet/dpcpu.h>
 
 #include "netisr_impl.h"
@@ -45,7 +48,7 @@
 #define LIGHT 2			/* packets of a turn of a quiet stack */
 #define QUIET 32		/* such turns, one after the other, make it one */
 #define CROWD 4			/* stacks that wait; with more, chains begin */
-#define CHAIN 256		/* packets */
+#define CHAIN 512		/* packets */
 #define HUNGRY 8		/* turns of new ones before one of those that wait */
 #define SHARED_MAX 16		/* stacks that wait; with more, a round is long however short their turns are */
 #define SHARED_ROUNDS 16384	/* then a few long ones show whether it is still so: less than one in a hundred */
@@ -385,6 +388,8 @@ netisr_process(unsigned cpu, unsigned budget)
 			quiet += is_quiet(v);
 			others += !is_quiet(v);
 			done += turn_run(w, v, n - done < QUANTUM ? n - done : QUANTUM);
+			if (w->chain_left > 0 && TAILQ_EMPTY(&w->chain))
+				callout_process(cpu, callout_now());	/* users' upcalls are a link of it */
 		}
 		if (quiet > 0 && others > 0 && w->nwaiting <= SHARED_MAX)
 			w->shared = SHARED_ROUNDS;

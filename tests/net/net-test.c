@@ -216,12 +216,15 @@ stream_send(struct stream *s)
 	ssize_t n;
 	size_t off;
 
+	/* As relays do: what is not taken whole says that there is no room, and that an upcall will come. */
 	while ((left = s->tosend - s->sent) > 0) {
+		left = left < PERIOD ? left : PERIOD;
 		off = (s->sent + s->txseed) % PERIOD;
-		n = inet->sosend(s->so, pattern + off, left < PERIOD ? left : PERIOD);
-		if (n <= 0)
+		n = inet->sosend(s->so, pattern + off, left);
+		if (n > 0)
+			s->sent += (uint64_t)n;
+		if (n < (ssize_t)left)
 			return;
-		s->sent += (uint64_t)n;
 	}
 	if (s->shut == 1) {
 		s->shut = 2;

@@ -59,11 +59,21 @@ spare_close(void)
 	spare = -1;
 }
 
+/* It may have had a tunnel's keys in it. */
+static void
+buf_free(struct client *c)
+{
+	if (c->buf != NULL)
+		explicit_bzero(c->buf, c->max);
+	free(c->buf);
+	c->buf = NULL;
+}
+
 static void
 client_drop(struct client *c)
 {
 	close(c->fd);
-	free(c->buf);
+	buf_free(c);
 	*c = (struct client){ .fd = -1 };
 	spare_open();
 }
@@ -119,7 +129,7 @@ client_request(struct client *c, size_t len)
 		answer = command_run(&req, &c->fd);
 		request_free(&req);
 	}
-	free(c->buf);
+	buf_free(c);
 	if (c->fd < 0) {
 		*c = (struct client){ .fd = -1 };
 		spare_open();

@@ -23,7 +23,7 @@
 
 #include "json.h"
 
-#define REQUEST_MAXSIZE (1U << 20)
+#define REQUEST_MAXSIZE (4U << 20)	/* tens of thousands of a tunnel's peers */
 #define REQUEST_MAXPING 65487		/* bytes of a ping: what an IPv6 packet leaves whose length has 16 bits */
 
 enum request_cmd {

@@ -6,7 +6,7 @@
 #include "config.h"
 #include "wgtext.h"
 
-#define WGQUICK_MAXSIZE (1U << 20)	/* bytes of a file */
+#define WGQUICK_MAXSIZE (4U << 20)	/* bytes of a file */
 
 /* What the file is read for. */
 enum wgquick_use {

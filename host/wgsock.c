@@ -25,7 +25,7 @@
 #include "wgtext.h"
 
 #define CLIENTS_MAX 4
-#define REQUEST_MAX (1U << 20)
+#define REQUEST_MAX (16U << 20)	/* some hundred thousand peers */
 #define READ_SIZE 16384
 #define PATIENCE 10000000000	/* ns between two things that a client does */
 #define PAUSE 100000000		/* ns without accepting, when descriptors have run out */
@@ -37,7 +37,8 @@ struct client {
 	struct corpse corpse;
 	struct wgsock *sock;
 	int fd;
-	struct wgbuf in;		/* what came and was not answered yet */
+	struct wgbuf in;		/* what came and was not answered yet, */
+	size_t seen;			/* of which so much has no empty line */
 	char *out;			/* the reply that is being written, or NULL */
 	size_t out_len, out_at;
 };
@@ -95,6 +96,18 @@ in_take(struct client *c, size_t len)
 	explicit_bzero(c->in.s + c->in.len - len, len);
 	c->in.len -= len;
 	c->in.s[c->in.len] = '\0';
+	c->seen = 0;
+}
+
+/* The empty line that ends a request, or NULL; what was looked at is not looked at again. */
+static char *
+request_end(struct client *c)
+{
+	char *end = c->in.s != NULL ? strstr(c->in.s + c->seen, "\n\n") : NULL;
+
+	if (end == NULL && c->in.len > 0)
+		c->seen = c->in.len - 1;
+	return (end);
 }
 
 /* Whether a whole request came, which is carried out; its reply is to be written then. */
@@ -105,7 +118,7 @@ client_request(struct client *c)
 	char *end;
 	size_t len;
 
-	end = c->in.s != NULL ? strstr(c->in.s, "\n\n") : NULL;
+	end = request_end(c);
 	if (end == NULL)
 		return (0);
 	len = (size_t)(end - c->in.s) + 2;
@@ -168,8 +181,7 @@ client_event(struct watch *watch, uint32_t events)
 	worker_undelay(w, &c->hangup);
 	worker_delay(w, &c->hangup, PATIENCE);
 	/* Another request that is there already comes up when the socket may be written to. */
-	worker_rewatch(w, c->fd, c->out != NULL || (c->in.s != NULL && strstr(c->in.s, "\n\n") != NULL) ? EPOLLOUT : EPOLLIN,
-	    &c->watch);
+	worker_rewatch(w, c->fd, c->out != NULL || request_end(c) != NULL ? EPOLLOUT : EPOLLIN, &c->watch);
 }
 
 static void

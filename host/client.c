@@ -115,6 +115,7 @@ client_ask(const struct options *opt, json *request, json **answer, char **text)
 	} else if (!json_getbool(*answer, "ok")) {
 		complain(json_getstr(*answer, json_getstr(*answer, "errors")[0] != '\0' ? "errors" : "error"));
 		json_free(*answer);
+		*answer = NULL;
 		error = -EINVAL;
 	}
 	json_free(request);

@@ -85,9 +85,9 @@ static const struct command {
 	    "  -i, --interval SECONDS  between two requests: 1, at least 0.001\n"
 	    "  -s, --size SIZE         bytes of data in each: 56\n"
 	    "  -W, --wait MS           how long an answer is waited for: 10000\n" },
-	{ "wg", wg_main, 1, -1, "js", "[--json] [-s PATH] STACK [show [FIELD] | showconf | set ... |\n"
-	    "          setconf FILE | addconf FILE | syncconf FILE]",
-	    "Show or change a stack's WireGuard, in the words of wg(8).\n\n"
+	{ "wg", wg_main, 0, -1, "js", "[--json] [-s PATH] [STACK [show [FIELD] | showconf | set ... |\n"
+	    "          setconf FILE | addconf FILE | syncconf FILE]]",
+	    "Show or change a stack's WireGuard, in the words of wg(8); without a stack, show all.\n\n"
 	    "  show [FIELD]     as wg(8): public-key, private-key, listen-port, fwmark, peers, preshared-keys,\n"
 	    "                   endpoints, allowed-ips, latest-handshakes, transfer, persistent-keepalive, dump\n"
 	    "  showconf         as a file for setconf, with the keys\n"

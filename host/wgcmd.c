@@ -18,13 +18,13 @@
 
 /* One request of the protocol; *reply is free(3)d by the caller.  What went wrong was said. */
 static int
-ask_wg(const struct options *opt, const char *request, char **reply)
+ask_wg(const struct options *opt, const char *stack, const char *request, char **reply)
 {
 	json *j = json_object(), *answer;
 	int error;
 
 	json_str(j, "cmd", "wg");
-	json_str(j, "name", opt->args[0]);
+	json_str(j, "name", stack);
 	json_str(j, "uapi", request);
 	error = client_ask(opt, j, &answer, NULL);
 	if (error != 0)
@@ -35,12 +35,12 @@ ask_wg(const struct options *opt, const char *request, char **reply)
 }
 
 static int
-get_device(const struct options *opt, struct wgdev *dev)
+get_device(const struct options *opt, const char *stack, struct wgdev *dev)
 {
 	char *reply;
 	int error;
 
-	error = ask_wg(opt, "get=1\n\n", &reply);
+	error = ask_wg(opt, stack, "get=1\n\n", &reply);
 	if (error != 0)
 		return (error);
 	error = wgdev_parse(reply, dev);
@@ -54,7 +54,7 @@ static int
 set_device(const struct options *opt, const char *request)
 {
 	char *reply;
-	const int error = ask_wg(opt, request, &reply);
+	const int error = ask_wg(opt, opt->args[0], request, &reply);
 
 	if (error == 0)
 		free(reply);
@@ -63,18 +63,70 @@ set_device(const struct options *opt, const char *request)
 
 /* ---- show, showconf ---- */
 
+static void
+print_json(json *j)
+{
+	char *text = json_emit(j);
+
+	if (text != NULL)
+		puts(text);
+	free(text);
+	json_free(j);
+}
+
+/* Every tunnel that there is. */
+static int
+show_all(const struct options *opt)
+{
+	json *request = json_object(), *answer, *out = json_object(), *tunnels = json_list(), *j;
+	const json *st;
+	struct wgdev dev;
+	unsigned it = 0, n = 0;
+	int error;
+
+	json_str(request, "cmd", "ls");
+	error = client_ask(opt, request, &answer, NULL);
+	while (error == 0 && (st = json_each(answer, "stacks", &it)) != NULL) {
+		if (ucl_object_lookup(st, "wireguard") == NULL)
+			continue;
+		error = get_device(opt, json_getstr(st, "name"), &dev);
+		if (error != 0)
+			break;
+		if (opt->json) {
+			j = wgdev_json(&dev);
+			json_str(j, "stack", json_getstr(st, "name"));
+			json_append(tunnels, j);
+		} else {
+			printf("%s", n++ > 0 ? "\n" : "");
+			wgdev_show(&dev, json_getstr(st, "name"));
+		}
+		wgdev_free(&dev);
+	}
+	json_bool(out, "ok", 1);
+	json_put(out, "tunnels", tunnels);
+	if (error == 0 && opt->json)
+		print_json(out);
+	else
+		json_free(out);
+	json_free(answer);
+	return (error == 0 ? EXIT_OK : EXIT_FAIL);
+}
+
 static int
 show(const struct options *opt, const char *field)
 {
 	struct wgdev dev;
 	int status = EXIT_OK;
+	json *j;
 
-	if (get_device(opt, &dev) != 0)
+	if (get_device(opt, opt->args[0], &dev) != 0)
 		return (EXIT_FAIL);
 	if (opt->json && field == NULL) {
-		wgdev_json(&dev);
+		j = wgdev_json(&dev);
+		json_bool(j, "ok", 1);
+		print_json(j);
 	} else if (field == NULL) {
-		wgdev_show(&dev);
+		wgdev_show(&dev, NULL);
 	} else if (wgdev_field(&dev, field) != 0) {
 		fprintf(stderr, "vnet: wg: show: \"%s\" is not a field (see vnet wg --help)\n", field);
 		status = EXIT_USAGE;
@@ -88,7 +140,7 @@ showconf(const struct options *opt)
 {
 	struct wgdev dev;
 
-	if (get_device(opt, &dev) != 0)
+	if (get_device(opt, opt->args[0], &dev) != 0)
 		return (EXIT_FAIL);
 	wgdev_conf(&dev);
 	wgdev_free(&dev);
@@ -254,7 +306,7 @@ sync_request(const struct options *opt, const char *request, struct wgbuf *out)
 	struct wgdev dev;
 	int error;
 
-	error = get_device(opt, &dev);
+	error = get_device(opt, opt->args[0], &dev);
 	if (error != 0)
 		return (error);
 	if (rest == NULL)
@@ -307,6 +359,8 @@ wg_main(const struct options *opt)
 {
 	const char *word = opt->nargs > 1 ? opt->args[1] : "show";
 
+	if (opt->nargs == 0)
+		return (show_all(opt));
 	if (strcmp(word, "show") == 0 && opt->nargs <= 3)
 		return (show(opt, opt->nargs == 3 ? opt->args[2] : NULL));
 	if (strcmp(word, "showconf") == 0 && opt->nargs == 2)

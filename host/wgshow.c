@@ -263,12 +263,15 @@ peer_show(const struct wgpeer *p)
 }
 
 void
-wgdev_show(const struct wgdev *dev)
+wgdev_show(const struct wgdev *dev, const char *stack)
 {
 	const struct wgpeer **sorted = calloc(dev->npeers + 1, sizeof(*sorted));
 	char key[WGTEXT_BASE64];
 
-	printf("interface: wg0\n");
+	if (stack != NULL)
+		printf("interface: wg0 of %s\n", stack);
+	else
+		printf("interface: wg0\n");
 	if (dev->private != NULL)
 		printf("  public key: %s\n  private key: (hidden)\n", public_text(dev, key));
 	if (dev->port != 0)
@@ -394,13 +397,12 @@ wgdev_conf(const struct wgdev *dev)
 	explicit_bzero(key, sizeof(key));
 }
 
-void
+json *
 wgdev_json(const struct wgdev *dev)
 {
 	json *j = json_object(), *peers = json_list(), *o, *list;
-	char key[WGTEXT_BASE64], *text;
+	char key[WGTEXT_BASE64];
 
-	json_bool(j, "ok", 1);
 	json_str(j, "interface", "wg0");
 	if (dev->private != NULL)
 		json_str(j, "public_key", public_text(dev, key));
@@ -423,9 +425,5 @@ wgdev_json(const struct wgdev *dev)
 		json_append(peers, o);
 	}
 	json_put(j, "peers", peers);
-	text = json_emit(j);
-	if (text != NULL)
-		puts(text);
-	free(text);
-	json_free(j);
+	return (j);
 }

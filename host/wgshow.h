@@ -3,6 +3,7 @@
 #ifndef HOST_WGSHOW_H
 #define HOST_WGSHOW_H
 
+#include "json.h"
 #include "wgtext.h"
 
 /* A peer; texts are the reply's. */
@@ -27,10 +28,13 @@ struct wgdev {
 int wgdev_parse(const char *reply, struct wgdev *dev);
 void wgdev_free(struct wgdev *dev);
 
-/* Print it as `wg show`, `wg show wg0 FIELD` and `wg showconf` do, or as one JSON object.  -EINVAL: no such field. */
-void wgdev_show(const struct wgdev *dev);
+/*
+ * Print it as `wg show`, `wg show wg0 FIELD` and `wg showconf` do; -EINVAL: no such field.  `stack`: whose it is, where
+ * several are shown, or NULL.  The same as a JSON object, without keys that are secret.
+ */
+void wgdev_show(const struct wgdev *dev, const char *stack);
 int wgdev_field(const struct wgdev *dev, const char *field);
 void wgdev_conf(const struct wgdev *dev);
-void wgdev_json(const struct wgdev *dev);
+json *wgdev_json(const struct wgdev *dev);
 
 #endif

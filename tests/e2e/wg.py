@@ -78,7 +78,7 @@ def ok(answer):
 
 def a_tunnel_is_shown_as_wg_does(program):
     red = Pair(program, "red")
-    with Vnet(program, red.config()) as vnet:
+    with Vnet(program, red.config() + "vnet idle { }\n") as vnet:
         assert red.good()
         out = ok(vnet.call("wg", "red-site"))
         assert out == ok(vnet.call("wg", "red-site", "show")) or "ago" in out
@@ -96,6 +96,10 @@ def a_tunnel_is_shown_as_wg_does(program):
         assert int(peer[5]) > 0 and int(peer[6]) > len(red.server.data)
         j = vnet.json("wg", "red-site")
         assert j["peers"][0]["public_key"] == red.publics[1] and red.keys[0] not in str(j)
+        out = ok(vnet.call("wg"))
+        assert "interface: wg0 of red-site\n" in out and "\n\ninterface: wg0 of red-dc\n" in out and "idle" not in out
+        assert [(t["stack"], t["public_key"]) for t in vnet.json("wg")["tunnels"]] == [
+            ("red-site", red.publics[0]), ("red-dc", red.publics[1])]
         assert vnet.call("wg", "red-site", "show", "colour")[0] == 2
         assert vnet.call("wg", "nobody")[0] == 1
     red.server.close()

@@ -143,7 +143,9 @@ wg_test_load(void)
 	char path[4096];
 	struct uverr err;
 
-	snprintf(path, sizeof(path), "%s/if_wg.ko", getenv("UVNET_MODULES"));
+	const char *name = getenv("UVNET_WG");
+
+	snprintf(path, sizeof(path), "%s/%s.ko", getenv("UVNET_MODULES"), name != NULL ? name : "if_wg");
 	if (kld_load(path, &wg_file, &err) != 0)
 		fail_msg("%s", err.text);
 	wg = kld_lookup(wg_file, "wg_kpi");

@@ -329,7 +329,8 @@ elf_read(const char *name, const void *data, size_t size, struct elf_obj *obj, s
 		return (error);
 	obj->is_dyn = ((const ElfW(Ehdr) *)data)->e_type == ET_DYN;
 	obj->nshdr = ((const ElfW(Ehdr) *)data)->e_shnum;
-	obj->shdr = (const void *)(obj->data + ((const ElfW(Ehdr) *)data)->e_shoff);
+	if (obj->nshdr != 0)
+		obj->shdr = (const void *)(obj->data + ((const ElfW(Ehdr) *)data)->e_shoff);
 	if (obj->is_dyn)
 		error = elf_dyn_read(obj, err);
 	if (error == 0)

@@ -267,6 +267,14 @@ ranges_that_no_linker_makes(void **state)
 }
 
 static void
+headers_that_are_not_there_may_be_anywhere(void **state)
+{
+	(void)state;
+	read_bare("sets-shared-ld-symbolic")->e_shoff = UINTPTR_MAX;
+	sets_of(write_bare("nowhere"));
+}
+
+static void
 truncated_at_every_length(void **state)
 {
 	const ElfW(Ehdr) *eh = read_bare("steps-shared");
@@ -317,6 +325,7 @@ main(void)
 		cmocka_unit_test(it_is_described),
 		cmocka_unit_test(who_does_not_say_where_its_sets_are),
 		cmocka_unit_test(ranges_that_no_linker_makes),
+		cmocka_unit_test(headers_that_are_not_there_may_be_anywhere),
 		cmocka_unit_test(truncated_at_every_length),
 	};
 

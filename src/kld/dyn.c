@@ -247,7 +247,7 @@ kld_dyn_relocate(struct kld_image *image, struct uverr *err)
 		const ElfW(Phdr) *ph = &obj->dyn.phdr[i];
 
 		if (ph->p_type == PT_LOAD)
-			memcpy(whole->stage + (ph->p_vaddr - obj->dyn.lo), obj->data + ph->p_offset, ph->p_filesz);
+			kld_copy_sparse(whole->stage + (ph->p_vaddr - obj->dyn.lo), obj->data + ph->p_offset, ph->p_filesz);
 	}
 	error = elf_dyn_relr(obj, put_relr, &w);
 	for (unsigned k = 0; k < 2; k++)
@@ -257,6 +257,21 @@ kld_dyn_relocate(struct kld_image *image, struct uverr *err)
 }
 
 /* ---- Rights ---- */
+
+size_t
+kld_dyn_constant(const struct kld_image *image, size_t page)
+{
+	const struct elf_obj *obj = image->obj;
+	size_t end = image->part[PART_DATA].size;
+
+	for (unsigned i = 0; i < obj->dyn.nphdr; i++) {
+		const ElfW(Phdr) *ph = &obj->dyn.phdr[i];
+
+		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_W) != 0 && ph->p_vaddr - obj->dyn.lo < end)
+			end = ph->p_vaddr - obj->dyn.lo;
+	}
+	return (end & ~(page - 1));
+}
 
 /* A page has what the segments on it have, less what nobody needs any more: PROT_ values. */
 int

@@ -231,8 +231,13 @@ int kld_plan(struct kld_image *image, kld_resolve_t *resolve, void *arg, struct 
 int kld_dyn_layout(const struct elf_obj *obj, struct kld_image *image, kld_resolve_t *resolve, void *arg,
     struct uverr *err);
 int kld_dyn_relocate(struct kld_image *image, struct uverr *err);
+/* How much of the image, at its start, is never written by the module: whole pages. */
+size_t kld_dyn_constant(const struct kld_image *image, size_t page);
 /* PROT_ values that the page at an offset of its image keeps. */
 int kld_dyn_rights(const struct kld_image *image, size_t at, size_t page);
+
+/* Into memory that is zero: pages of zeros stay untouched, and cost nothing. */
+void kld_copy_sparse(uint8_t *to, const uint8_t *from, size_t n);
 
 int kld_rebase_add(struct kld_rebase *list, uintptr_t place);	/* 0 or -ENOMEM */
 

@@ -9,7 +9,8 @@
  * What gdb does know is the distance between a file and its separate debug information, section by section of the same
  * name: so prelinked libraries are debugged.  And such information may be inside the file itself, packed by xz, in
  * the section .gnu_debugdata (gdb's manual, "MiniDebugInfo").  So what gdb gets is a file without content that has the
- * module's sections where they are now, and in it the whole module as its linker left it.
+ * module's sections where they are now, and in it the module as its linker left it, but for what is loaded: that gdb
+ * reads in memory.
  *
  * Nothing is compressed: xz's format (xz-file-format.txt 1.0.4) has chunks of plain bytes.
  */
@@ -112,6 +113,66 @@ xz_store(uint8_t *out, const uint8_t *data, size_t n)
 	return ((size_t)(p - out));
 }
 
+/* ---- The module as its linker left it ---- */
+
+/* Whether gdb wants what is in a section: debug information, symbols, how to unwind. */
+static int
+is_wanted(const struct elf_obj *obj, unsigned i)
+{
+	const ElfW(Shdr) *sh = &obj->shdr[i];
+
+	return (sh->sh_type != SHT_NULL && sh->sh_type != SHT_NOBITS && (!elf_is_alloc(obj, i) || sh->sh_type == SHT_DYNSYM ||
+	    sh->sh_type == SHT_STRTAB || strcmp(elf_secname(obj, i), ".eh_frame") == 0));
+}
+
+static size_t
+align_up(size_t n, size_t to)
+{
+	return ((n + to - 1) & ~(to - 1));
+}
+
+/* With the same sections, but only the wanted ones' content; free() it. */
+static uint8_t *
+make_inner(const struct elf_obj *obj, size_t *size)
+{
+	const size_t headers = sizeof(ElfW(Ehdr)) + obj->nshdr * sizeof(ElfW(Shdr));
+	size_t at = headers, align, room = obj->size;
+	uint8_t *file;
+	ElfW(Ehdr) *eh;
+	ElfW(Shdr) *sh;
+
+	for (unsigned i = 1; i < obj->nshdr; i++)
+		if (is_wanted(obj, i)) {
+			if (obj->shdr[i].sh_size > room)	/* they overlap: no linker's */
+				return (NULL);
+			room -= obj->shdr[i].sh_size;
+		}
+	file = malloc(headers + (obj->size - room) + obj->nshdr * sizeof(ElfW(Xword)));
+	if (file == NULL)
+		return (NULL);
+	eh = memcpy(file, obj->data, sizeof(*eh));
+	eh->e_phoff = 0;
+	eh->e_phnum = 0;
+	eh->e_shoff = sizeof(*eh);
+	sh = memcpy(eh + 1, obj->shdr, obj->nshdr * sizeof(*sh));
+	for (unsigned i = 1; i < obj->nshdr; i++) {
+		if (!is_wanted(obj, i)) {
+			sh[i].sh_type = sh[i].sh_type == SHT_NULL ? SHT_NULL : SHT_NOBITS;
+			continue;
+		}
+		align = align_up(at, sizeof(ElfW(Xword)));
+		memset(file + at, 0, align - at);
+		at = align;
+		memcpy(file + at, obj->data + sh[i].sh_offset, sh[i].sh_size);
+		sh[i].sh_offset = at;
+		at += sh[i].sh_size;
+	}
+	*size = at;
+	return (file);
+}
+
+/* ---- The wrapper ---- */
+
 /* The module's loaded sections by name and address, without content; then the two of the wrapper's own. */
 static void
 put_sections(const struct kld_image *image, ElfW(Shdr) *sh, char *names, size_t names_offset)
@@ -145,8 +206,8 @@ kld_minidebug_make(const struct kld_image *image, size_t *size)
 {
 	const struct elf_obj *obj = image->obj;
 	unsigned n = 3;		/* none, and the wrapper's own */
-	size_t length = 1 + sizeof(DEBUGDATA) + sizeof(".shstrtab"), names, data;
-	uint8_t *file;
+	size_t length = 1 + sizeof(DEBUGDATA) + sizeof(".shstrtab"), names, data, inside;
+	uint8_t *file, *inner;
 	ElfW(Ehdr) *eh;
 	ElfW(Shdr) *sh;
 
@@ -158,10 +219,13 @@ kld_minidebug_make(const struct kld_image *image, size_t *size)
 	if (n >= SHN_LORESERVE)
 		return (NULL);
 	names = sizeof(ElfW(Ehdr)) + n * sizeof(*sh);
-	data = (names + length + 7) & ~(size_t)7;
-	file = malloc(data + xz_room(obj->size));
-	if (file == NULL)
+	data = align_up(names + length, sizeof(ElfW(Xword)));
+	inner = make_inner(obj, &inside);
+	file = inner != NULL ? malloc(data + xz_room(inside)) : NULL;
+	if (file == NULL) {
+		free(inner);
 		return (NULL);
+	}
 	memset(file, 0, data);
 	memcpy(file, obj->data, sizeof(ElfW(Ehdr)));
 	eh = (void *)file;
@@ -175,7 +239,8 @@ kld_minidebug_make(const struct kld_image *image, size_t *size)
 	sh = (void *)(file + sizeof(ElfW(Ehdr)));
 	put_sections(image, sh, (char *)file + names, names);
 	sh[n - 2].sh_offset = data;
-	sh[n - 2].sh_size = xz_store(file + data, obj->data, obj->size);
+	sh[n - 2].sh_size = xz_store(file + data, inner, inside);
 	*size = data + sh[n - 2].sh_size;
+	free(inner);
 	return (file);
 }

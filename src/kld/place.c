@@ -88,8 +88,7 @@ kld_place(struct linker_file *file, struct kld_image *image, struct uverr *err)
 		 * pages of zeros are never written (reloc.c).
 		 */
 		ready = vset_space_clean(file->addr, end);
-		filled = image->obj->is_dyn ? end : offset[PART_DATA];
-		file->keep = image->obj->is_dyn ? 0 : filled;
+		filled = file->keep = image->obj->is_dyn ? kld_dyn_constant(image, page) : offset[PART_DATA];
 		if (ready < filled)
 			madvise((void *)(file->addr + ready), filled - ready, MADV_POPULATE_WRITE);
 	}

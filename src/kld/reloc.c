@@ -240,9 +240,8 @@ is_zero(const uint8_t *p, size_t n)
 	return (n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0));
 }
 
-/* Into memory that is zero: pages of zeros stay untouched, and cost nothing. */
-static void
-copy_sparse(uint8_t *to, const uint8_t *from, size_t n)
+void
+kld_copy_sparse(uint8_t *to, const uint8_t *from, size_t n)
 {
 	size_t unit;
 
@@ -270,7 +269,7 @@ fill(struct kld_image *image, struct uverr *err)
 		const ElfW(Shdr) *sh = &obj->shdr[i];
 
 		if (image->sec[i].part != PART_NONE && sh->sh_type != SHT_NOBITS)
-			copy_sparse(image->part[image->sec[i].part].stage + image->sec[i].offset, obj->data + sh->sh_offset,
+			kld_copy_sparse(image->part[image->sec[i].part].stage + image->sec[i].offset, obj->data + sh->sh_offset,
 			    sh->sh_size);
 	}
 	return (0);

@@ -28,6 +28,7 @@ vnet_inet_init(const void *arg)
 	(void)arg;
 	inet_timers_init();
 	inet_sockets_init();
+	inet_arp_init();
 	lwip_init();
 	inet_loop_init();
 	return (0);

@@ -20,6 +20,13 @@ void inet_dhcp_timer_needed(void);
 void inet_mld6_timer_needed(void);
 void inet_reass6_timer_needed(void);
 
+/* Whether ARP's runs. */
+int inet_arp_ticks(void);
+
+/* arp.c: no table at first; and none when it is empty, else a clock. */
+void inet_arp_init(void);
+void inet_arp_settle(void);
+
 /* arp.c, reass.c, nd6.c, mld6.c, reass6.c: whether something in there ages. */
 int inet_arp_busy(void);
 int inet_reass_busy(void);

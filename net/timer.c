@@ -98,6 +98,14 @@ arp_timer_fire(void *arg)
 		etharp_tmr();
 	if (inet_arp_busy())
 		cyclic_again(&arp_timer_cyclic, arp_timer_fire);
+	else
+		inet_arp_settle();
+}
+
+int
+inet_arp_ticks(void)
+{
+	return (callout_pending(&arp_timer_cyclic.callout));
 }
 
 /* After every packet sent: the common case is one load. */

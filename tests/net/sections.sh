@@ -46,7 +46,7 @@ echo "$status 2 - the_variables_and_the_linker_sets_are_there"
 # lwIP's variables by name: what every stack needs its own of.
 status=ok
 index=$(readelf -SW "$module" | sed -n 's/^ *\[ *\([0-9]*\)\] set_vnet .*/\1/p')
-for name in tcp_active_pcbs tcp_ticks netif_list ip_data arp_table tcp_pcb_lists; do
+for name in tcp_active_pcbs tcp_ticks netif_list ip_data inet_arp_table tcp_pcb_lists; do
 	readelf -sW "$module" | awk -v i="$index" -v n="$name" '$7 == i && ($8 == n || index($8, n ".") == 1) { found = 1 }
 	    END { exit !found }' || {
 		echo "# $name is not in set_vnet"

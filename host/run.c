@@ -24,6 +24,7 @@
 #include <uvnet/if_tap.h>
 #include <uvnet/module.h>
 #include <uvnet/netisr.h>
+#include "cgroup.h"
 #include "config.h"
 #include "control.h"
 #include "stack.h"
@@ -31,11 +32,17 @@
 #include "vnet.h"
 #include "wg.h"
 
+#define MEMORY_BASE ((size_t)12 << 20)	/* the program with its modules, at rest */
+#define MEMORY_STACK ((size_t)20 << 10)	/* a stack with an interface, and what is kept with it */
+#define MEMORY_BUFS 16384		/* packet buffers of a worker where memory is no question: netisr_init()'s */
+
 struct run {
 	const struct options *opt;
 	struct config cfg;
 	unsigned *cpus, ncpus;
 	struct sockaddr_un sun;
+	size_t memory;			/* that the control group may have; SIZE_MAX: no limit */
+	char memory_file[PATH_MAX];	/* which says so */
 	sigset_t signals, old;
 	int sigfd;
 };
@@ -208,11 +215,48 @@ serve(struct run *run)
 	signals_drain(run);
 }
 
+/*
+ * Where the control group has a limit, the system would kill the process at it, with all its stacks.  So what cannot fit is
+ * refused; a stack that says nothing has a limit of its own below it, which it meets alone; and packet buffers take an
+ * eighth at most.
+ */
+static int
+memory_check(struct run *run, struct uverr *err)
+{
+	const struct config *cfg = &run->cfg;
+	const size_t least = MEMORY_BASE + cfg->nvnets * MEMORY_STACK;
+
+	run->memory = cgroup_memory(CGROUP_PROC, CGROUP_MOUNT, run->memory_file);
+	if (least > run->memory)
+		return (uverr(err, ENOMEM, "%zu stacks take %zu MiB at the least, and this process may have %zu MiB (%s): raise "
+		    "that, or have fewer stacks", cfg->nvnets, (least >> 20) + 1, run->memory >> 20, run->memory_file));
+	for (size_t i = 0; i < cfg->nvnets; i++)
+		if (cfg->vnets[i].memory > run->memory)
+			return (uverr(err, ENOMEM, "%s:%d: vnet \"%s\": memory: %zu MiB is more than this process may have, %zu MiB (%s)",
+			    cfg->file, cfg->vnets[i].line, cfg->vnets[i].name, cfg->vnets[i].memory >> 20, run->memory >> 20,
+			    run->memory_file));
+	if (run->memory / 4 < stack_memory)
+		stack_memory = run->memory / 4 & ~(size_t)0xffff;
+	if (run->memory != SIZE_MAX && run->opt->verbose)
+		printf("vnet: %zu MiB of memory (%s), %zu KiB for a stack that says nothing\n", run->memory >> 20,
+		    run->memory_file, stack_memory >> 10);
+	return (0);
+}
+
+/* Packet buffers of a worker; 0: as many as usual. */
+static unsigned
+memory_bufs(const struct run *run)
+{
+	const size_t bufs = run->memory / 8 / run->ncpus / (PKT_BUFSIZE + 256);
+
+	return (bufs >= MEMORY_BUFS ? 0 : bufs > 512 ? (unsigned)bufs : 512);
+}
+
 /* The arena is laid out once, so it has room for the largest limit of all. */
 static size_t
 memory_max(const struct config *cfg)
 {
-	size_t max = CONFIG_MEMORY;
+	size_t max = stack_memory;
 
 	for (size_t i = 0; i < cfg->nvnets; i++)
 		if (cfg->vnets[i].memory > max)
@@ -231,7 +275,7 @@ run_up(struct run *run, struct uverr *err)
 		return (error);
 	if ((error = vnet_init(&(struct vnet_config){ .heap = memory_max(&run->cfg) }, err)) != 0)
 		goto fail_dpcpu;
-	if ((error = netisr_init(run->cpus, run->ncpus, 0, err)) != 0)
+	if ((error = netisr_init(run->cpus, run->ncpus, memory_bufs(run), err)) != 0)
 		goto fail_vnet;
 	if ((error = kld_init("vnet", err)) != 0)
 		goto fail_netisr;
@@ -289,6 +333,8 @@ run_main(const struct options *opt)
 		error = control_address(opt->socket, run.cfg.control, &run.sun, &err);
 	if (error == 0)
 		error = signals_open(&run, &err);
+	if (error == 0)
+		error = memory_check(&run, &err);
 	if (error == 0)
 		error = run_up(&run, &err);
 	if (error != 0)

@@ -23,6 +23,7 @@
 
 struct stack_list stacks = TAILQ_HEAD_INITIALIZER(stacks);
 const struct inet_kpi *inet;
+size_t stack_memory = CONFIG_MEMORY;
 
 struct stack *
 stack_find(const char *name)
@@ -79,7 +80,7 @@ stack_populate(struct stack *st, struct config_vnet *cv, int *line, struct uverr
 	int error;
 
 	/* Where address space is short the heap may have less room than the default; that is then the limit. */
-	error = vnet_heap_setlimit(cv->memory != 0 ? cv->memory : CONFIG_MEMORY);
+	error = vnet_heap_setlimit(cv->memory != 0 ? cv->memory : stack_memory);
 	if (error != 0 && cv->memory == 0)
 		error = 0;
 	if (error != 0)

@@ -77,6 +77,9 @@ extern struct stack_list stacks;	/* all, in the order of their making */
 /* The network stack's functions, found in inet.ko by run.c. */
 extern const struct inet_kpi *inet;
 
+/* The limit of a stack whose configuration says nothing of `memory`; run.c's, before the first is made. */
+extern size_t stack_memory;
+
 /*
  * Make every stack of a configuration, or none.  Errors: the sentence names the stack and the key; what was made
  * is undone.  What their tunnels' files say is taken out of the configuration.  stacks_destroy() takes all down, the

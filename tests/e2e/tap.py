@@ -4,8 +4,10 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 from harness import NOBODY, Vnet, WebServer, fetch_sum, free_ports, main, until
 
@@ -82,6 +84,69 @@ def a_tun_device_carries_files(program):
 def a_tap_device_carries_files(program):
     with as_root(program):
         both_ways(program, "tap", "uvtap0", address)
+
+
+class DhcpServer:
+    """On a device of the host: gives 10.7.0.77/24 to whoever asks, and notes what it was asked (RFC 2131)."""
+
+    def __init__(self, device):
+        self.seen = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self.socket.bind(("", 67))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                request = self.socket.recv(1500)
+            except OSError:
+                return
+            if len(request) < 243 or request[240] != 53:
+                continue
+            self.seen.append(request[242])
+            if request[242] not in (1, 3):
+                continue
+            server = socket.inet_aton("10.7.0.1")
+            # An offer or an acknowledgement, the server, an hour, the mask, the router.
+            options = (bytes([53, 1, 2 if request[242] == 1 else 5, 54, 4]) + server +
+                       bytes([51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0, 3, 4]) + server + b"\xff")
+            answer = b"\x02" + request[1:16] + socket.inet_aton("10.7.0.77") + server + request[24:240] + options
+            self.socket.sendto(answer.ljust(300, b"\0"), ("255.255.255.255", 68))
+
+    def close(self):
+        self.socket.close()
+
+
+def a_dhcp_server_gives_the_address(program):
+    web = WebServer(5, MB)
+    conf = f"""
+vnet red {{
+    interface host0 {{ tap = "uvtap5"; address = "DHCP"; }}
+    publish {{ listen = "*:80"; to = "127.0.0.1:{web.port}"; }}
+}}
+"""
+    with contextlib.ExitStack() as on_exit:
+        on_exit.callback(web.close)
+        ip("tuntap", "add", "uvtap5", "mode", "tap", "user", str(NOBODY))
+        on_exit.callback(ip, "link", "delete", "uvtap5")
+        address("uvtap5")
+        server = DhcpServer("uvtap5")
+        on_exit.callback(server.close)
+        vnet = on_exit.enter_context(Vnet(program, conf))
+        until("it has its address", lambda: [
+            (a["address"], a["prefixlen"]) for a in vnet.json("ifconfig", "red")["interfaces"][0]["addresses"]
+            if ":" not in a["address"]] == [("10.7.0.77", 24)])
+        assert server.seen[0] == 1 and server.seen[-1] == 3, server.seen
+        assert fetched("http://10.7.0.77/file") == web.sum
+        # The router of the answer is the way to everything else: an address of the host behind it.
+        assert vnet.call("ping", "-c", "1", "-W", "5000", "red", "10.7.0.1")[0] == 0
+        ip("addr", "add", "10.8.0.1/32", "dev", "lo")
+        on_exit.callback(ip, "addr", "del", "10.8.0.1/32", "dev", "lo")
+        code, out, err = vnet.call("ping", "-c", "1", "-W", "5000", "red", "10.8.0.1")
+        assert code == 0, out + err
+        assert vnet.stop() == 0, vnet.output()
 
 
 def a_packet_socket_carries_files(program):
@@ -224,7 +289,7 @@ def begin():
         os.environ["UVNET_TAP_INSIDE"] = "1"
         os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
     ip("link", "set", "lo", "up")
-    main([a_tun_device_carries_files, a_tap_device_carries_files, a_packet_socket_carries_files,
+    main([a_tun_device_carries_files, a_tap_device_carries_files, a_dhcp_server_gives_the_address, a_packet_socket_carries_files,
           a_user_has_the_device_that_root_made_for_him, a_tunnel_joins_two_hosts, a_device_that_is_deleted_takes_the_carrier_down,
           a_stack_goes_while_its_device_is_busy, what_cannot_be_is_said])
 

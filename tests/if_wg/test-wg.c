@@ -52,14 +52,14 @@ transfer_done(void *arg)
 }
 
 static void
-transfer(struct node n[2], uint64_t bytes)
+transfer_to(struct node n[2], const char *addr, uint64_t bytes)
 {
 	struct end a = { n[0].v, n[0].ifp }, b = { n[1].v, n[1].ifp };
 	struct listener l = { 0 };
 	struct stream s = { .tosend = bytes, .shut = 1 };
 
-	listener_open(&l, &b, "10.9.0.2", 80);
-	stream_connect(&s, &a, "10.9.0.2", 80);
+	listener_open(&l, &b, addr, 80);
+	stream_connect(&s, &a, addr, 80);
 	assert_true(run_until(transfer_done, &l.conn, 20000));
 	assert_int_equal(l.conn.rcvd, bytes);
 	assert_int_equal(l.conn.bad, 0);
@@ -67,6 +67,12 @@ transfer(struct node n[2], uint64_t bytes)
 	stream_close(&l.conn, 0);
 	listener_close(&l);
 	wire_run();
+}
+
+static void
+transfer(struct node n[2], uint64_t bytes)
+{
+	transfer_to(n, "10.9.0.2", bytes);
 }
 
 static void
@@ -90,6 +96,36 @@ ipv6_goes_through(void **state)
 	node_send(&red[1], "fd09::2", "fd09::1", 40);
 	wire_run();
 	assert_int_equal(received(&red[0]), 1);
+}
+
+/* In segments of what the tunnel's mtu leaves of an IPv6 packet, with checksums. */
+static void
+tcp_over_ipv6_goes_through(void **state)
+{
+	struct node *nodes[] = { red, blue };
+	struct in6_addr in6;
+	struct if_data data;
+	char addr[] = "fd09::1";
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct node *n = &nodes[i / 2][i % 2];
+
+		addr[6] = (char)('1' + i % 2);
+		inet_pton(AF_INET6, addr, &in6);
+		CURVNET_SET(n->v);
+		assert_int_equal(inet->if_addaddr6(n->ifp, &in6, 64, IN6_IFF_NODAD), 0);
+		CURVNET_RESTORE();
+	}
+	transfer_to(red, "fd09::2", 4 * MB);
+	transfer_to(blue, "fd09::2", 3 * MB);
+	transfer(red, MB);
+	CURVNET_SET(red[0].v);
+	inet->if_getdata(red[0].ifp, &data);
+	CURVNET_RESTORE();
+	/* 1420 bytes carry 1360 of IPv6's, 1380 of IPv4's: no segment is in two pieces. */
+	assert_in_range(data.ifi_opackets, 5 * MB / 1380, 5 * MB / 1360 * 104 / 100);
+	assert_int_equal(data.ifi_oqdrops, 0);
 }
 
 static void
@@ -395,6 +431,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(two_tunnels_on_the_same_addresses_carry_tcp, setup, teardown),
 		cmocka_unit_test_setup_teardown(ipv6_goes_through, setup, teardown),
+		cmocka_unit_test_setup_teardown(tcp_over_ipv6_goes_through, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_route_over_a_tunnel_needs_no_gateway, setup, teardown),
 		cmocka_unit_test_setup_teardown(sessions_are_renewed_after_two_minutes, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_idle_tunnel_is_silent_and_forgets_its_keys, setup, teardown),

@@ -159,7 +159,9 @@ def cost_rows(result):
 # ---- Instances ----
 
 def instance_rows(program):
-    """The program's library with vnetcc/instances.c instead of its main."""
+    """The program's library with vnetcc/instances.c instead of its main; Lua's has no variables that could be copied."""
+    if program.name == "lua":
+        return []
     units = program.units()
     mine = os.path.join(HERE, "instances.c")
     tls, gs = (made(f"{program.name}-instances-{k}", KINDS[k], [*program.flags, "-rdynamic"], units + [plain_object(mine)]) for k in ("tls", "gs"))

@@ -18,6 +18,8 @@
  * Where the base is steady the optimiser has done its work already, and the
  * address is that of the whole set, which carry.c provides, plus a constant.
  *
+ * With -fvirtual-base=gs it is a load (segment.c).
+ *
  * What is around the address (casts, indices, comparisons, aggregates) is
  * rebuilt operation by operation; operands without a virtual address stay
  * the constants they were.
@@ -127,9 +129,14 @@ expression(struct expander *e, LLVMValueRef c)
 LLVMValueRef
 expand(struct expander *e, LLVMValueRef c)
 {
-	if (is_virtual(e->p, c) || is_thread(e->p, c))
+	bool is = is_virtual(e->p, c) || is_thread(e->p, c), holds = ptrset_find(&e->touched, c, NULL);
+	LLVMValueRef at = is || holds ? segment_address(e->p, e->b, c) : NULL;
+
+	if (at != NULL)
+		return (at);
+	if (is)
 		return (address(e, c));
-	if (!ptrset_find(&e->touched, c, NULL))
+	if (!holds)
 		return (c);
 	if (LLVMIsAConstantExpr(c))
 		return (expression(e, c));

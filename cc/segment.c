@@ -9,21 +9,28 @@
  *	movl	%gs:x(%rip), %eax
  *
  * LLVM calls this address space 256.  Loads and stores of a variable, or of
- * an element of it, are moved there, before the other uses get their sums:
- * an address that is taken is an ordinary pointer and needs the base as a
- * number, from the thread-local.  Both ways reach the same memory, and LLVM
- * knows it: inttoptr of the variable's address may be anything.
+ * an element of it, are moved there, before the other uses get their sums.
+ * Both ways reach the same memory, and LLVM knows it: inttoptr of the
+ * variable's address may be anything.
+ *
+ * An address that is taken is an ordinary pointer.  Where the base is steady
+ * it is read from the set itself: for each such address there is a word in
+ * the set, initialised with it and so moved with every copy.  That is one
+ * instruction, as taking an address is in a plain program.  Otherwise it is
+ * a sum with the base from the thread-local.
  *
  * Each access is moved on its own, where it stands.  An element's address
  * that was computed before is moved with its accesses only if the base is
  * steady: otherwise it belongs to the instance in which it was computed.
  */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "vnetcc.h"
 
-#define GS 256 /* LLVM's address space */
+#define GS   256 /* LLVM's address space */
+#define WORD "vnetcc.address."
 
 bool
 segment_possible(const struct program *p)
@@ -81,6 +88,61 @@ segment_has(LLVMValueRef v)
 	LLVMTypeRef t = LLVMTypeOf(v);
 
 	return (LLVMGetTypeKind(t) == LLVMPointerTypeKind && LLVMGetPointerAddressSpace(t) == GS);
+}
+
+/* Is it a word of the set that holds an address? */
+bool
+segment_holds(LLVMValueRef global)
+{
+	return (strncmp(value_name(global), WORD, sizeof(WORD) - 1) == 0);
+}
+
+/* The word of the set that holds the address `offset` bytes into the set. */
+static LLVMValueRef
+address_word(struct program *p, uint64_t offset)
+{
+	LLVMTypeRef byte = LLVMInt8TypeInContext(p->ctx), pointer = LLVMPointerType(byte, 0);
+	LLVMValueRef n = LLVMConstInt(LLVMIntPtrTypeInContext(p->ctx, p->td), offset, 0), first, word;
+	char *name = xasprintf(WORD "%llu", (unsigned long long)offset);
+
+	word = LLVMGetNamedGlobal(p->mod, name);
+	if (word == NULL) {
+		/* Behind all that the layout knows. */
+		word = LLVMAddGlobal(p->mod, pointer, name);
+		first = LLVMConstPointerCast(p->layout.place[0].value, pointer);
+		LLVMSetInitializer(word, LLVMConstGEP2(byte, first, &n, 1));
+		LLVMSetLinkage(word, LLVMInternalLinkage);
+		LLVMSetExternallyInitialized(word, 1);
+		LLVMSetAlignment(word, LLVMABIAlignmentOfType(p->td, pointer));
+		LLVMSetSection(word, p->opt->set->section);
+	}
+	free(name);
+	return (word);
+}
+
+/* The address c, of the set or within, where it is one load; NULL where it is not. */
+LLVMValueRef
+segment_address(struct program *p, LLVMBuilderRef b, LLVMValueRef c)
+{
+	LLVMTypeRef pointer = LLVMPointerType(LLVMInt8TypeInContext(p->ctx), 0), type = LLVMTypeOf(c);
+	LLVMValueRef load;
+	uint64_t offset = 0;
+	struct var *v;
+
+	if (!p->opt->gs || !p->steady || LLVMGetTypeKind(type) != LLVMPointerTypeKind ||
+	    !layout_offset(p, &p->layout, c, &offset))
+		return (NULL);
+	while (LLVMIsAConstantExpr(c) && !is_virtual(p, c))
+		c = LLVMGetOperand(c, 0);
+	v = var_of(p, c);
+	if (v != NULL)
+		v->uses++;
+	p->uses++;
+	load = LLVMBuildLoad2(b, pointer, in_segment(p, address_word(p, offset)), "");
+	LLVMSetAlignment(load, LLVMABIAlignmentOfType(p->td, pointer));
+	LLVMSetMetadata(load, LLVMGetMDKindIDInContext(p->ctx, "invariant.load", 14),
+	    LLVMMetadataAsValue(p->ctx, LLVMMDNodeInContext2(p->ctx, NULL, 0)));
+	return (LLVMBuildPointerCast(b, load, type, ""));
 }
 
 /* The number of the operand by which a load or store finds its memory; -1: it is neither. */

@@ -300,6 +300,8 @@ void carry(struct program *p);
 /* segment.c */
 bool segment_possible(const struct program *p);
 bool segment_has(LLVMValueRef v);
+bool segment_holds(LLVMValueRef global);
+LLVMValueRef segment_address(struct program *p, LLVMBuilderRef b, LLVMValueRef c);
 void segment_accesses(struct program *p);
 
 /* place.c */

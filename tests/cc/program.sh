@@ -128,6 +128,16 @@ gs() {
 		"$vnetcc" "$pie" -I"$src/../../include" -O2 -fvirtual-base=gs m.c -o prog && ./prog && ! ./prog outside ||
 			return 1
 	done
+	# Addresses are words of the set, an instance's own, and never the template's.
+	printf '%s\n' '#include <stdio.h>' '#include <string.h>' 'struct n { struct n *next; int v; };' \
+	    'static struct n head = { &head, 1 }, more[9]; static char b[9]; char *const p[] = { b, b + 1 };' \
+	    'struct n *get(int i) { return i > 5 ? &more[7] : &head; }' 'int main(int c, char **v) { (void)v;' \
+	    'for (int i = 0; i < 9; i++) { more[i].next = head.next; head.next = &more[i]; get(i)->v += i * c; }' \
+	    'memset(p[1], 97, 3); strcat(b + 1, "x"); int n = 0; for (struct n *e = &head; (e = e->next) != &head; n++);' \
+	    'return printf("%d %d %d %s\n", head.v, more[7].v, n, b + 1) < 0; }' >addresses.c
+	"$vnetcc" -O2 -fvirtual-base=gs -o prog addresses.c && nm prog | grep -q ' d vnetcc.address' &&
+		"$run" -n 3 --interleave ./prog >got && printf '%s\n' '16 21 9 aaax' '16 21 9 aaax' '16 21 9 aaax' | diff got - ||
+		return 1
 	"$vnetcc" -shared -fPIC -fvirtual-base=gs -o missing other.c 2>err && return 1
 	grep -q 'shared library takes' err && [ ! -e missing ] || return 1
 	"$vnetcc" -fvirtual-base=fs -o missing main.c other.c 2>err && return 1

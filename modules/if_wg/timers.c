@@ -208,12 +208,13 @@ void
 wg_timers_setpersistent(struct wg_peer *peer, uint16_t seconds)
 {
 	const bool on = peer->p_persistent == 0 && seconds != 0;
+	const int64_t now = callout_now();
 
 	peer->p_persistent = seconds;
 	if (seconds == 0)
 		unset(peer, TIMER_PERSISTENT);
-	else if (on)
-		wg_send_keepalive(peer, callout_now());
-	if (seconds != 0)
-		wg_timers_traversal(peer, callout_now());
+	else if (on)	/* the first, when the request is done: its other lines may say where to and with what key */
+		set(peer, TIMER_PERSISTENT, now, now);
+	else
+		wg_timers_traversal(peer, now);
 }

@@ -217,6 +217,8 @@ protect_image(struct linker_file *file, const struct kld_image *image)
 			return (-ENOEXEC);
 		if ((prot & PROT_EXEC) != 0)
 			error = make_executable(file, whole->addr + at, end - at);
+		else if (prot == (PROT_READ | PROT_WRITE))
+			error = 0;	/* it has them */
 		else
 			error = mprotect((void *)(whole->addr + at), end - at, prot) != 0 ? -errno : 0;
 		if (error != 0)

@@ -111,7 +111,7 @@ class Talk:
 
 def other_programs_are_served_and_bounded(program):
     red = Pair(program, "red")
-    with Vnet(program, config(red, "uvred")):
+    with Vnet(program, config(red, "uvred")) as vnet:
         one = Talk()
         for _ in range(3):
             assert one.reply(b"get=1\n\n").startswith(b"private_key=")
@@ -122,6 +122,11 @@ def other_programs_are_served_and_bounded(program):
         assert one.reply(b"set=1\nlisten_port=x\n\n") == b"errno=22\n\n"
         assert one.reply(b"nonsense\n\n").startswith(b"errno=")
         assert Talk().reply(b"get=1\0\n\n") == b""
+        # While if_wg.ko is away there is a socket, and no device behind it.
+        assert vnet.call("kldunload", "if_wg")[0] == 0
+        assert one.reply(b"get=1\n\n") == b"errno=19\n\n" and wg_fails("show", "uvred")
+        assert vnet.call("kldload", f"{program.dir}/modules/if_wg.ko")[0] == 0
+        assert one.reply(b"get=1\n\n").startswith(b"private_key=")
         # More than there is room for wait, and come when one goes.
         more = [Talk() for _ in range(5)]
         for t in more:
@@ -158,6 +163,10 @@ def names_are_checked_and_places_can_be_said(program):
                        ('vnet a { uapi = "uv"; }', "is for a stack with `wireguard`")):
         code, _, err = program.call("check", program.write("bad.conf", text))
         assert code == 1 and word in err, err
+    # Nothing is left of what could not be made whole.
+    code, _, err = program.call("run", "-s", program.path("other"), program.write("half.conf", config(
+        red, "uvred", f'vnet last {{ forward {{ listen = "127.0.0.1:{red.server.port}"; to = "10.9.0.1:1"; }} }}')))
+    assert code == 1 and "port in use" in err and not os.path.exists(sock()), err
     # A name that another process serves is not taken from it; one that nobody serves any more is.
     with Vnet(program, config(red, "uvred")):
         blue = Pair(program, "red")

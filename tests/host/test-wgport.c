@@ -5,6 +5,7 @@
  * All on loopback.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include "wg.h"
@@ -118,6 +120,44 @@ worker_bury(struct worker *w, struct corpse *c, void *mem)
 	(void)w;
 	(void)c;
 	free(mem);
+}
+
+/* ---- A host that has not everything: these come before libc's ---- */
+
+static int no_inet6, no_segments, full;	/* how often */
+
+int
+socket(int domain, int type, int protocol)
+{
+	if (domain == AF_INET6 && no_inet6 > 0) {
+		no_inet6--;
+		errno = EAFNOSUPPORT;
+		return (-1);
+	}
+	return ((int)syscall(SYS_socket, domain, type, protocol));
+}
+
+int
+sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	struct cmsghdr *c;
+
+	if (full > 0) {
+		full--;
+		errno = EAGAIN;
+		return (-1);
+	}
+	for (unsigned i = 0; i < n && no_segments > 0; i++)
+		for (c = CMSG_FIRSTHDR(&msgs[i].msg_hdr); c != NULL; c = CMSG_NXTHDR(&msgs[i].msg_hdr, c)) {
+			if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_SEGMENT)
+				continue;
+			if (i > 0)	/* those before it go */
+				return ((int)syscall(SYS_sendmmsg, fd, msgs, i, flags));
+			no_segments--;
+			errno = EIO;
+			return (-1);
+		}
+	return ((int)syscall(SYS_sendmmsg, fd, msgs, n, flags));
 }
 
 /* ---- Both ends ---- */
@@ -396,6 +436,93 @@ what_comes_in_is_counted_once(void **state)
 	close(fd);
 }
 
+/* A way out that takes no segments is noticed once; nothing is lost by it. */
+static void
+a_way_without_segments_gets_them_one_by_one(void **state)
+{
+	struct wg_endpoint to[2];
+	unsigned number;
+	int fd[2];
+
+	(void)state;
+	for (int k = 0; k < 2; k++)
+		fd[k] = elsewhere("127.0.0.1", &to[k]);
+	no_segments = 1000;
+	for (int round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 10; i++)
+			put(&to[0], 700, i);
+		put(&to[1], 64, 77);
+		for (unsigned i = 10; i < 20; i++)
+			put(&to[0], 700, i);
+		flush();
+		for (unsigned i = 0; i < 20; i++) {
+			assert_int_equal(next(fd[0], &number, NULL), 700);
+			assert_int_equal(number, i);
+		}
+		assert_int_equal(next(fd[1], &number, NULL), 64);
+		assert_int_equal(no_segments, 998);	/* both messages of the first round, and never again */
+	}
+	no_segments = 0;
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* UDP may lose, but what comes later is as good as ever. */
+static void
+what_a_full_socket_does_not_take_is_lost(void **state)
+{
+	struct wg_endpoint to[2];
+	unsigned number;
+	int fd[2];
+
+	(void)state;
+	for (int k = 0; k < 2; k++)
+		fd[k] = elsewhere("127.0.0.1", &to[k]);
+	full = 1;
+	for (unsigned i = 0; i < 10; i++)
+		put(&to[i & 1], 100, i);
+	flush();
+	assert_int_equal(full, 0);
+	nothing_more(fd[0]);
+	nothing_more(fd[1]);
+	put(&to[1], 100, 11);
+	flush();
+	next(fd[1], &number, NULL);
+	assert_int_equal(number, 11);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void
+a_host_without_ipv6_has_tunnels_too(void **state)
+{
+	static const char *const addresses[] = { "127.0.0.1", "127.0.0.3" };
+	struct wg_endpoint client, six = { .remote.sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) } };
+	union wg_sockaddr from;
+	unsigned number = 1;
+	uint16_t moved = 0;
+	int fd;
+
+	(void)state;
+	no_inet6 = 1;
+	assert_int_equal(ops->listen(ops_arg, &moved), 0);
+	assert_int_equal(no_inet6, 0);
+	assert_null(ops->reserve(ops_arg, &six, 100));
+	for (size_t i = 0; i < 2; i++) {
+		fd = elsewhere(addresses[i], &client);
+		ask(fd, addresses[i], &number, sizeof(number));
+		assert_memory_equal(&came.from.remote, &client.remote, sizeof(client.remote));
+		put(&came.from, 64, 9);
+		put(&came.from, 64, 9);
+		flush();
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(next(fd, &number, &from), 64);
+			assert_int_equal(from.sin.sin_addr.s_addr, inet_addr(addresses[i]));
+		}
+		close(fd);
+	}
+}
+
 static void
 a_port_moves_and_is_shared(void **state)
 {
@@ -437,6 +564,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_address_that_is_gone_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_place_that_cannot_be_reached_holds_up_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_comes_in_is_counted_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_way_without_segments_gets_them_one_by_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_full_socket_does_not_take_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_host_without_ipv6_has_tunnels_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_port_moves_and_is_shared, setup, teardown),
 	};
 

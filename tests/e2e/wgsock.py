@@ -186,10 +186,10 @@ def names_are_checked_and_places_can_be_said(program):
 if __name__ == "__main__":
     if "UVNET_WGSOCK" not in os.environ:
         os.environ["UVNET_WGSOCK"] = "1"
-        user = NOBODY if os.getuid() == 0 else 0
-        script = f'mount -t tmpfs none "$(realpath /var/run)"; mkdir {FOLDER}; chown {user} {FOLDER}; exec "$@"'
-        os.execvp("unshare", ["unshare", "-m", *([] if os.getuid() == 0 else ["-Ur"]), "sh", "-ec", script, "sh",
-                              sys.executable, *sys.argv])
+        owner = f"chown {NOBODY} {FOLDER};" if os.getuid() == 0 else ""
+        script = f'mount -t tmpfs none "$(realpath /var/run)"; mkdir {FOLDER}; {owner} exec "$@"'
+        user = [] if os.getuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
+        os.execvp("unshare", ["unshare", "-m", *user, "sh", "-ec", script, "sh", sys.executable, *sys.argv])
     main([
         stock_wg_shows_and_sets,
         stock_files_set_and_sync,

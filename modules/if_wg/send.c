@@ -94,7 +94,11 @@ wg_transmit(struct ifnet *ifp, struct pkt *p)
 		if (peer->p_staged == NULL && may_send(peer->p_current, now))
 			return (send_packet(peer, p, now));
 		wg_peer_stage(peer, p);
-		wg_send_staged(peer, now);
+		/* Where others' packets have all the room, this one is lost, but the handshake begins: the next has a session. */
+		if (peer->p_staged != NULL)
+			wg_send_staged(peer, now);
+		else
+			wg_send_initiation(peer, now, false);
 		return (0);
 	}
 	pkt_free(sc->sc_port->po_cpu, p);

@@ -391,6 +391,38 @@ a_flood_leaves_other_customers_nine_tenths(void **state)
 	assert_int_equal(stats_of(&blue[1]).ratelimited + stats_of(&blue[1]).bad_packet, 0);
 }
 
+/* Packets that wait for peers who do not answer are bounded for a worker; who has many such peers stops nobody else. */
+static void
+peers_that_are_away_keep_nobody_from_his(void **state)
+{
+	char text[8192] = "set=1\n", dst[16];
+	unsigned initiations = 0;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "public_key=%064x\nendpoint=192.0.2.9:9\n"
+		    "allowed_ip=10.8.0.%d/32\n", 0x1000 + i, i);
+	strcat(text, "\n");
+	assert_int_equal(node_uapi(&red[0], text, NULL), 0);
+	for (int i = 0; i < 40; i++)
+		for (int k = 0; k < 64; k++) {
+			snprintf(dst, sizeof(dst), "10.8.0.%d", i);
+			node_send(&red[0], "10.9.0.1", dst, 100);
+		}
+	assert_true(stats_of(&red[0]).dropped > 0);	/* 2,048 wait, of 2,560 */
+	clock_offset += 200 * SECOND;
+	wire_len = 0;
+	node_send(&blue[0], "10.9.0.1", "10.9.0.2", 100);
+	for (unsigned i = 0; i < wire_len; i++)
+		initiations += wire[i].to == blue[1].number && wire[i].len == 148;
+	assert_int_equal(initiations, 1);
+	time_pass(20 * SECOND, SECOND);	/* should both have begun in the same instant */
+	assert_int_equal(stats_of(&blue[0]).handshakes, 2);
+	node_send(&blue[0], "10.9.0.1", "10.9.0.2", 100);
+	wire_run();
+	assert_int_equal(stats_of(&blue[1]).rx_packets, 2);
+}
+
 /* ---- What a tunnel has to bear ---- */
 
 /* One round, with losses. */
@@ -484,6 +516,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(nobody_sends_from_within_anothers_prefix, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cookie_is_of_one_address_and_moves_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flood_leaves_other_customers_nine_tenths, setup, teardown),
+		cmocka_unit_test_setup_teardown(peers_that_are_away_keep_nobody_from_his, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_lost_segments_cost_no_timer, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thousand_reconnects_leave_nothing, setup, teardown),
 	};

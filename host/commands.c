@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uvnet/module.h>
-#include <uvnet/sysctl.h>
 #include <uvnet/vset.h>
 #include "config.h"
 #include "control.h"
 #include "ping.h"
 #include "report.h"
 #include "stack.h"
+#include "sysctl.h"
 #include "tap.h"
 #include "wg.h"
 
@@ -347,140 +347,24 @@ wg_run(const struct request *req)
 	return (j);
 }
 
-/* An assignment of a request; the name's text is ours to free. */
-struct assignment {
-	char *name, *value;		/* value NULL: only to be shown */
-	char old[SYSCTL_TEXTLEN];
-};
-
-static void
-assignments_free(struct assignment *a, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(a[i].name);
-	free(a);
-}
-
-/* All names and values are looked at before the first is set; the stack is current. */
-static int
-assignments_parse(const struct request *req, struct assignment **ap, size_t *np, struct uverr *err)
-{
-	const ucl_object_t *text;
-	struct assignment *a;
-	unsigned it = 0;
-	int error = 0;
-
-	*np = 0;
-	while (json_each(req->object, "names", &it) != NULL)
-		(*np)++;
-	a = *ap = calloc(*np + 1, sizeof(*a));
-	if (a == NULL)
-		return (uverr(err, ENOMEM, "out of memory"));
-	for (it = 0; (text = json_each(req->object, "names", &it)) != NULL && error == 0; a++) {
-		a->name = strdup(ucl_object_tostring(text));
-		if (a->name == NULL)
-			return (uverr(err, ENOMEM, "out of memory"));
-		a->value = strchr(a->name, '=');
-		if (a->value != NULL) {
-			*a->value++ = '\0';
-			error = sysctl_check(a->name, a->value, 0, err);
-		} else if (sysctl_find(a->name) == NULL) {
-			error = uverr(err, ENOENT, "%.64s: there is no such variable", a->name);
-		}
-	}
-	return (error);
-}
-
-/* All, or none: what was set before the one that fails gets its old value back. */
-static int
-assignments_set(struct assignment *a, size_t n, struct uverr *err)
-{
-	struct uverr ignored;
-	size_t i;
-	int error = 0;
-
-	for (i = 0; i < n && error == 0; i++) {
-		if (a[i].value == NULL)
-			continue;
-		if (sysctl_get(sysctl_find(a[i].name), a[i].old) < 0)
-			a[i].old[0] = '\0';
-		error = sysctl_set(a[i].name, a[i].value, 0, err);
-	}
-	if (error != 0)
-		for (i--; i-- > 0;)
-			if (a[i].value != NULL)
-				sysctl_set(a[i].name, a[i].old, 0, &ignored);
-	return (error);
-}
-
-/* arg: where to, and the old value of one that was set. */
-struct listing {
-	json *list;
-	const char *old;
-};
-
-static void
-sysctl_visit(struct sysctl_oid *oid, const char *name, void *arg)
-{
-	const struct listing *l = arg;
-	char text[SYSCTL_TEXTLEN];
-	json *j;
-
-	if (sysctl_get(oid, text) < 0)
-		return;
-	j = json_object();
-	json_str(j, "name", name);
-	json_str(j, "type", sysctl_type(oid));
-	json_str(j, "value", text);
-	if (l->old != NULL)
-		json_str(j, "old", l->old);
-	json_str(j, "description", oid->oid_descr);
-	json_bool(j, "stack", (oid->oid_kind & CTLFLAG_VNET) != 0);
-	json_bool(j, "writable", (oid->oid_kind & (CTLFLAG_WR | CTLFLAG_VNET)) == (CTLFLAG_WR | CTLFLAG_VNET));
-	json_bool(j, "tunable", (oid->oid_kind & CTLFLAG_TUN) != 0);
-	json_append(l->list, j);
-}
-
-/* `sysctl`; workers are stopped, the stack is current. */
-static json *
-sysctl_stack(const struct request *req)
-{
-	struct listing l = { .list = json_list() };
-	struct assignment *a = NULL;
-	struct uverr err;
-	size_t n;
-	json *j;
-	int error;
-
-	error = assignments_parse(req, &a, &n, &err);
-	if (error == 0)
-		error = assignments_set(a, n, &err);
-	j = answer(error, &err);
-	if (error == 0 && n == 0)
-		sysctl_walk(NULL, sysctl_visit, &l);
-	for (size_t i = 0; error == 0 && i < n; i++) {
-		l.old = a[i].value != NULL ? a[i].old : NULL;
-		sysctl_walk(sysctl_find(a[i].name), sysctl_visit, &l);
-	}
-	json_put(j, "variables", l.list);
-	assignments_free(a, n);
-	return (j);
-}
-
 static json *
 sysctl_run(const struct request *req)
 {
 	const struct stack *st = stack_find(req->name);
 	struct uverr err;
-	json *j;
+	json *j, *list;
+	int error;
 
 	if (st == NULL)
 		return (answer(uverr(&err, ENOENT, "%.64s: no such stack", req->name), &err));
+	list = json_list();
 	workers_stop();
 	CURVNET_SET(st->st_vnet);
-	j = sysctl_stack(req);
+	error = sysctl_request(req, list, &err);
 	CURVNET_RESTORE();
 	workers_resume();
+	j = answer(error, &err);
+	json_put(j, "variables", list);
 	return (j);
 }
 

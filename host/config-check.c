@@ -129,6 +129,43 @@ uapis_check(struct config *cfg, struct item *items)
 			    items[i].cv->uapi, items[i - 1].line);
 }
 
+/* Whether who connects to `to` comes to a listener on `listen`; `any` is all addresses that the listener's side has. */
+static int
+leads_to(const union config_addr *to, const union config_addr *listen, int any)
+{
+	if (to->sa.sa_family != listen->sa.sa_family || to->sin.sin_port != listen->sin.sin_port)
+		return (0);
+	return (config_addrany(listen) ? any : config_addrcmp(to, listen) == 0);
+}
+
+static int
+is_loopback(const union config_addr *addr)
+{
+	return (addr->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&addr->sin6.sin6_addr) :
+	    ntohl(addr->sin.sin_addr.s_addr) >> 24 == 127);
+}
+
+/*
+ * A forward of `from` that leads to a publish of `to`, itself or at the other end of a link, and this one back to the
+ * forward: the first connection would make all others that there can be.
+ */
+static void
+circles_check(struct config *cfg, const struct config_vnet *from, const struct config_vnet *to)
+{
+	const struct config_port *f, *p;
+	char addr[CONFIG_ADDRSTRLEN];
+
+	for (size_t i = 0; i < from->forwards.n; i++)
+		for (size_t j = 0; j < to->publishes.n; j++) {
+			f = &from->forwards.v[i];
+			p = &to->publishes.v[j];
+			if (f->udp == p->udp && leads_to(&f->to, &p->listen, 1) &&
+			    leads_to(&p->to, &f->listen, is_loopback(&p->to)))
+				config_error(cfg, p->line, "vnet \"%s\": publish.to: %s is the forward in line %d, which leads here: "
+				    "round and round", to->name, config_addrstr(&p->to, addr), f->line);
+		}
+}
+
 static void
 links_check(struct config *cfg, struct item *items)
 {
@@ -145,6 +182,8 @@ links_check(struct config *cfg, struct item *items)
 	for (size_t i = 1; i < n; i++) {
 		if (strcmp(items[i].ifc->link, items[i - 1].ifc->link) != 0)
 			continue;
+		circles_check(cfg, items[i].cv, items[i - 1].cv);
+		circles_check(cfg, items[i - 1].cv, items[i].cv);
 		if (i > 1 && strcmp(items[i].ifc->link, items[i - 2].ifc->link) == 0)
 			config_error(cfg, items[i].line, "vnet \"%s\": interface %s: link \"%s\" has two ends already,"
 			    " in lines %d and %d (more would need a bridge)", items[i].cv->name, items[i].ifc->name,
@@ -302,6 +341,7 @@ vnet_check(struct config *cfg, const struct config_vnet *cv)
 	}
 	routes_check(cfg, cv);
 	egress_check(cfg, cv);
+	circles_check(cfg, cv, cv);
 	for (i = 0; i < cv->publishes.n; i++) {
 		listen = &cv->publishes.v[i].listen;
 		for (j = 0; j < cv->ninterfaces && !config_addrany(listen); j++)

@@ -86,7 +86,7 @@ forward_next(const struct forward *f)
 {
 	int fd;
 
-	if (stack_isfull(f->f_stack)) {
+	if (stack_hasnoroom(f->f_stack)) {
 		errno = EMFILE;
 		return (-1);
 	}

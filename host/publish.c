@@ -39,7 +39,7 @@ publish_accept(struct publish *p)
 
 	if (!(inet->sostate(p->p_so) & SO_READABLE))
 		return (-EAGAIN);
-	if (stack_isfull(st))
+	if (stack_hasnoroom(st))
 		return (-ENOBUFS);
 	fd = socket(p->p_to.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)

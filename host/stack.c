@@ -11,6 +11,7 @@
  * has a link with, for packets between workers go through rings and wake-ups; else where there are fewest.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uvnet/sysctl.h>
@@ -31,6 +32,18 @@ stack_find(const char *name)
 	const struct vnet *vnet = vnet_find(name);
 
 	return (vnet != NULL ? vnet->vnet_softc : NULL);	/* vnet0 is nobody's */
+}
+
+int
+stack_hasnoroom(struct stack *st)
+{
+	if (!stack_isfull(st))
+		return (0);
+	if (!st->st_fullsaid)
+		fprintf(stderr, "vnet: stack \"%s\": %u connections and clients are as many as it may have (`connections` in its "
+		    "section); the next wait until one ends\n", st->st_vnet->vnet_name, st->st_maxconns);
+	st->st_fullsaid = 1;
+	return (1);
 }
 
 static struct worker *

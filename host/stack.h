@@ -65,6 +65,7 @@ struct stack {
 	struct udpport_list st_udpports;
 	struct ping_list st_pings;
 	unsigned st_npings;
+	int st_fullsaid;		/* it was said that it has these */
 	unsigned st_maxconns;		/* connections and clients of UDP ports at the most */
 	unsigned st_nflows;		/* clients of UDP ports now */
 	unsigned st_nrelays;		/* connections now, */
@@ -127,6 +128,9 @@ stack_isfull(const struct stack *st)
 {
 	return (st->st_nrelays + st->st_nflows >= st->st_maxconns);
 }
+
+/* The same of a connection that waits for it now; says so on standard error, once a stack.  On its worker. */
+int stack_hasnoroom(struct stack *st);
 
 /* The stack is current, in both. */
 int publish_create(struct stack *st, const struct config_port *port, struct uverr *err);

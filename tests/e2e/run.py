@@ -194,6 +194,8 @@ def a_stack_has_as_many_connections_as_it_may(program):
         held += [socket.create_connection(("127.0.0.1", port), timeout=LIMIT) for _ in range(20)]
         for _ in range(5):
             assert site()["connections"] == 3 and late.got == 0
+        said = 'stack "red-site": 3 connections and clients are as many as it may have'
+        until("it is said", lambda: vnet.output().count(said) == 1)
         for s in held:
             s.close()
         assert late.wait().sum == server.sum, late.error

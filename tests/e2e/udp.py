@@ -142,7 +142,7 @@ def a_port_has_a_bound_number_of_clients(program):
 
 def a_port_in_use_is_named(program):
     server = Echo(b"")
-    conf = program.write("used.conf", pair("red", f"127.0.0.1:{server.port}", server.port))
+    conf = program.write("used.conf", pair("red", f"127.0.0.1:{server.port}", 9))
     code, _, err = program.call("run", "--socket", program.path("s"), conf)
     assert code == 1 and f"udp 127.0.0.1:{server.port}: port in use" in err, err
 

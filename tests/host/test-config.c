@@ -233,6 +233,11 @@ static const struct {
 	{ DC " route { to = \"10.1.0.0/16\"; }\n}\n", "c:3: vnet \"dc\": route: has no `gateway`\n" },
 	{ DC " sysctl = 7;\n}\n", "c:3: vnet \"dc\": sysctl: not \"NAME=VALUE\"\n" },
 	{ DC " sysctl = [ \"a.b=1\", \"=2\" ];\n}\n", "c:3: vnet \"dc\": sysctl: not \"NAME=VALUE\"\n" },
+	{ DC " forward { listen = \"127.0.0.1:81\"; to = \"10.0.0.2:80\"; }\n publish { listen = \"10.0.0.2:80\"; to = \"127.0.0.1:81\"; }\n}\n",
+	    "c:4: vnet \"dc\": publish.to: 127.0.0.1:81 is the forward in line 3, which leads here: round and round\n" },
+	{ DC " publish { listen = \"*:80\"; to = \"127.0.0.1:81\"; }\n}\nvnet site {\n interface ep0 { link = \"l\"; address = "
+	    "\"10.0.0.1/24\"; }\n forward { listen = \"*:81\"; to = \"10.0.0.2:80\"; }\n}\n",
+	    "c:3: vnet \"dc\": publish.to: 127.0.0.1:81 is the forward in line 7, which leads here: round and round\n" },
 	{ DC " forwarding = maybe;\n}\n", "c:3: vnet \"dc\": forwarding: not `true` or `false`, once\n" },
 	{ DC " publish { listen = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": publish: has no `to`\n" },
 	{ DC " forward { to = \"10.0.0.2:80\" }\n}\n", "c:3: vnet \"dc\": forward: has no `listen`\n" },

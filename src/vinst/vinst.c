@@ -242,6 +242,9 @@ vinst_create(void)
 		return (NULL);
 	}
 	template_copy(vi);
+	/* Entered for constructors only: a thread that does nothing in the instance needs no thread-locals of it. */
+	if (vinst_image.nctors == 0)
+		return (vi);
 	before = vinst_enter(vi);
 	for (size_t i = 0; i < vinst_image.nctors; i++)
 		vinst_image.ctors[i](main_argc, main_argv, main_envp);
@@ -253,9 +256,12 @@ vinst_create(void)
 static void
 end(struct vinst *vi)
 {
-	struct vinst *before = vinst_enter(vi);
+	struct vinst *before;
 	struct at_exit *a;
 
+	if (vi->at_exit == NULL && vinst_image.ndtors == 0)
+		return;
+	before = vinst_enter(vi);
 	while ((a = vi->at_exit) != NULL) {
 		vi->at_exit = a->next;
 		a->fn();

@@ -74,7 +74,7 @@ numbers() {
 	"$vnetcc" m.c -o prog && "$run" -n 3 -I % ./prog node%.conf 100%-% >got && sort got >sorted &&
 		printf '%s\n' 'node1.conf 1001-1' 'node2.conf 1002-2' 'node3.conf 1003-3' | diff - sorted &&
 		"$run" -n 2 --interleave -I @@ ./prog % a@@@@ >got && sort got >sorted &&
-		printf '%s\n' '% a11' '% a22' | diff - sorted && "$run" -n 1 ./prog % a@@ >got && echo '% a@@' | diff - got
+		printf '%s\n' '% a11' '% a22' | diff - sorted && "$run" -n 1 ./prog % a@@ >got && echo '% a@@' | diff - got || return 1
 	"$run" -I '' ./prog 1 2 2>/dev/null
 	[ $? -eq 125 ]
 }

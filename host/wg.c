@@ -29,6 +29,7 @@ struct tunnel {
 
 	/* While it is suspended */
 	char *uapi;
+	struct wgbuf talking;		/* public keys of the peers that have sessions, WG_KEY_SIZE bytes each */
 	struct config_route *routes;
 	size_t nroutes;
 };
@@ -106,6 +107,7 @@ saved_free(struct tunnel *t)
 	if (t->uapi != NULL)
 		wgquick_wipe(t->uapi, strlen(t->uapi));
 	free(t->routes);
+	wgbuf_free(&t->talking);
 	t->uapi = NULL;
 	t->routes = NULL;
 	t->nroutes = 0;
@@ -246,33 +248,50 @@ routes_save(struct tunnel *t)
 
 /* ---- The module goes and comes ---- */
 
-/*
- * From what "get" says to what "set" takes.  A peer that has a session gets a keepalive for a moment, which begins
- * another: he would go on for some time with the one that only he still knows.
- */
-static char *
-request_of(const char *reply)
+static int
+key_read(const char *hex, uint8_t key[WG_KEY_SIZE])
+{
+	for (int i = 0; i < WG_KEY_SIZE; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &key[i]) != 1)
+			return (-EINVAL);
+	return (0);
+}
+
+/* From what "get" says to what "set" takes, and who has a session. */
+static int
+reply_save(struct tunnel *t, const char *reply)
 {
 	const long long since = (long long)time(NULL) - SESSION_SECONDS;
+	uint8_t key[WG_KEY_SIZE] = { 0 };
 	struct wgbuf out = { 0 };
-	int recent = 0;
 	size_t n;
 
 	wgbuf_printf(&out, "set=1\n");
 	for (; strncmp(reply, "errno=", 6) != 0 && *reply != '\0'; reply += n + (reply[n] == '\n')) {
 		n = strcspn(reply, "\n");
-		if (strncmp(reply, "last_handshake_time_sec=", 24) == 0)
-			recent = atoll(reply + 24) > since;
-		if (strncmp(reply, "persistent_keepalive_interval=", 30) == 0 && recent)
-			wgbuf_printf(&out, "persistent_keepalive_interval=65535\n");
+		if (strncmp(reply, "public_key=", 11) == 0)
+			key_read(reply + 11, key);
+		if (strncmp(reply, "last_handshake_time_sec=", 24) == 0 && atoll(reply + 24) > since)
+			wgbuf_put(&t->talking, (const char *)key, sizeof(key));
 		if (strncmp(reply, "listen_port=", 12) != 0 && strncmp(reply, "last_", 5) != 0 && strncmp(reply, "rx_", 3) != 0 &&
 		    strncmp(reply, "tx_", 3) != 0)
 			wgbuf_printf(&out, "%.*s\n", (int)n, reply);
 	}
 	wgbuf_printf(&out, "\n");
-	if (out.failed)
+	if (out.failed | t->talking.failed) {
 		wgbuf_free(&out);
-	return (out.s);
+		return (-ENOMEM);
+	}
+	t->uapi = out.s;
+	return (0);
+}
+
+/* Begin other sessions: who has one would go on for some time with what only he still knows. */
+static void
+handshakes_begin(const struct tunnel *t)
+{
+	for (size_t at = 0; at < t->talking.len; at += WG_KEY_SIZE)
+		wg->handshake(t->ifp, (const uint8_t *)t->talking.s + at);
 }
 
 /* The stack is current, in both. */
@@ -288,9 +307,9 @@ tunnel_suspend(struct stack *st, struct uverr *err)
 	error = wg->uapi(t->ifp, "get=1\n\n", 7, &reply, err);
 	if (error != 0)
 		return (error);
-	t->uapi = request_of(reply);
+	error = reply_save(t, reply);
 	wgquick_wipe(reply, strlen(reply));
-	if (t->uapi == NULL || routes_save(t) != 0) {
+	if (error != 0 || routes_save(t) != 0) {
 		saved_free(t);
 		return (uverr(err, ENOMEM, "out of memory"));
 	}
@@ -322,8 +341,10 @@ tunnel_resume(struct stack *st, struct uverr *err)
 	}
 	if (error == 0 && st->st_egress != NULL && (error = egress_resume(st)) != 0)
 		uverr(err, -error, "egress: %s", strerror(-error));
-	if (error == 0)
+	if (error == 0) {
+		handshakes_begin(t);
 		saved_free(t);
+	}
 	return (error);
 }
 

@@ -77,7 +77,7 @@ struct wg_stats {
 	uint64_t peers;
 };
 
-#define WG_KPI_VERSION 1
+#define WG_KPI_VERSION 2
 
 struct wg_kpi {
 	unsigned version;	/* WG_KPI_VERSION */
@@ -108,6 +108,12 @@ struct wg_kpi {
 	 * back.)  -EBUSY: devices that share a port share its key and its number.  The device's stack is current.
 	 */
 	int (*uapi)(struct ifnet *ifp, const char *request, size_t len, char **reply, struct uverr *why);
+
+	/*
+	 * Begin a handshake with a peer of the device, as if there was something to send to it: nothing happens where no
+	 * endpoint is known.  -ENOENT.  The device's stack is current.
+	 */
+	int (*handshake)(struct ifnet *ifp, const uint8_t public[WG_KEY_SIZE]);
 
 	void (*getstats)(struct ifnet *ifp, struct wg_stats *stats);
 

@@ -122,6 +122,17 @@ WG_STAT(rx_packets, "Packets received");
 WG_STAT(tx_bytes, "Bytes sent, sealed");
 WG_STAT(tx_packets, "Packets sent");
 
+static int
+wg_handshake(struct ifnet *ifp, const uint8_t public[WG_KEY_SIZE])
+{
+	struct wg_peer *peer = wg_peer_find(if_getsoftc(ifp), public);
+
+	if (peer == NULL)
+		return (-ENOENT);
+	wg_send_initiation(peer, callout_now(), false);
+	return (0);
+}
+
 static const struct if_clone wg_cloner = {
 	.ifc_name = "wg",
 	.ifc_create = wg_clone_create,
@@ -163,6 +174,7 @@ const struct wg_kpi wg_kpi = {
 	.input = wg_input,
 	.port_setlisten = wg_port_setlisten,
 	.uapi = wg_uapi,
+	.handshake = wg_handshake,
 	.getstats = wg_getstats,
 	.transmit = wg_transmit,
 };

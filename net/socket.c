@@ -225,14 +225,6 @@ so_pcb_attach(struct socket *so, struct tcp_pcb *pcb)
 	tcp_ext_arg_set_callbacks(pcb, 0, &so_ext_callbacks);
 	/* Most sockets here pass on what another stack sends, and that has thought about Nagle already. */
 	tcp_nagle_disable(pcb);
-	/*
-	 * A second before the first round trip is measured (RFC 6298, 2.1), not lwIP's three of RFC 1122: its arithmetic in ticks
-	 * of half a second hardly comes down from where it began.
-	 */
-	if (pcb->sa == 0) {
-		pcb->rto = RTO_INITIAL;
-		pcb->sv = RTO_INITIAL;
-	}
 }
 
 /*
@@ -246,6 +238,13 @@ so_reserve(struct socket *so)
 	struct tcp_pcb *pcb = so->so_pcb;
 	const tcpwnd_size_t full = TCP_WND_MAX(pcb), space = (tcpwnd_size_t)V_tcp_recvspace;
 
+	/*
+	 * A retransmission waits for a second at first (RFC 6298, 2.1), not for the three that lwIP begins with: arithmetic
+	 * in ticks of half a second hardly comes down from there.  A SYN keeps them, for lwIP repeats it six times only.
+	 */
+	if (pcb->sv > RTO_INITIAL)
+		pcb->sv = RTO_INITIAL;
+	pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
 	so->so_sndspace = (unsigned)V_tcp_sendspace;
 	pcb->snd_buf -= TCP_SND_BUF - (tcpwnd_size_t)V_tcp_sendspace;
 	if (space >= full)

@@ -394,7 +394,7 @@ const char *
 config_egress(const char *s, struct config_egress *r)
 {
 	const int bracket = *s == '[';
-	const char *end, *ports = NULL;
+	const char *end, *ports = NULL, *fault;
 	char net[INET6_ADDRSTRLEN + 8];
 
 	s += bracket;
@@ -415,7 +415,11 @@ config_egress(const char *s, struct config_egress *r)
 	r->last = 65535;
 	if (ports != NULL && ports_read(ports, &r->first, &r->last) != 0)
 		return ("has no port, or ports A-B, from 1 to 65535 behind the colon");
-	return (r->six ? config_prefix6(net, 1, &r->net6, &r->prefixlen) : config_prefix(net, 1, &r->net, &r->prefixlen));
+	fault = r->six ? config_prefix6(net, 1, &r->net6, &r->prefixlen) : config_prefix(net, 1, &r->net, &r->prefixlen);
+	if (fault == NULL && (r->six ? r->prefixlen == 128 && IN6_IS_ADDR_LOOPBACK(&r->net6) :
+	    r->prefixlen >= 8 && ntohl(r->net.s_addr) >> 24 == 127))
+		return ("is the host's loopback, which never goes out; `publish` leads to a port of it");
+	return (fault);
 }
 
 size_t

@@ -7,9 +7,9 @@
  * and counts as one of the stack's `connections`; above those a SYN stays unanswered, and the peer asks again.
  *
  * Who may go where: nothing is allowed but what a rule has in it.  And a rule for the whole Internet does not mean
- * this host: an address of the host's own is reached only by a rule that names just that address, the loopback
- * network only by a rule within it, and link-local addresses, where clouds keep their instances' secrets, only by a
- * rule within these.  Whether an address is the host's is asked of the kernel's routing table each time
+ * this host: an address of the host's own is reached only by a rule that names just that address, loopback by none
+ * (that is what `publish` is for), and 169.254.0.0/16, where clouds keep their instances' secrets, only by a rule
+ * within it.  Whether an address is the host's is asked of the kernel's routing table each time
  * (rtnetlink(7)), since addresses come and go.
  */
 #include <errno.h>
@@ -92,18 +92,16 @@ prefix_wanted(const union config_addr *to, int *error)
 	*error = 0;
 	if (to->sa.sa_family == AF_INET) {
 		if (host >> 24 == 127)
-			return (8);
+			*error = -EACCES;
 		if (host >> 16 == 0xa9fe)
 			return (16);
 	} else {
-		if (IN6_IS_ADDR_LOOPBACK(in6))
-			return (128);
-		/* ::a.b.c.d and ::ffff:a.b.c.d are IPv4 in disguise. */
-		if (IN6_IS_ADDR_V4MAPPED(in6) || memcmp(in6, &in6addr_any, 12) == 0 || IN6_IS_ADDR_MULTICAST(in6)) {
+		/* ::1; and ::a.b.c.d and ::ffff:a.b.c.d, which are IPv4 in disguise. */
+		if (IN6_IS_ADDR_V4MAPPED(in6) || memcmp(in6, &in6addr_any, 12) == 0 || IN6_IS_ADDR_MULTICAST(in6))
 			*error = -EACCES;
-			return (129);
-		}
 	}
+	if (*error != 0)
+		return (0);
 	type = route_type(to);
 	if (type < 0)
 		*error = type;

@@ -17,8 +17,8 @@
  * UDP has no sockets here: datagrams are handed to the user, who sends his with the address that the answer is to
  * come from.
  *
- * What the stack knows a way to (its networks, its routes) is not the world, and neither are multicast, broadcast and
- * link-local addresses. Only TCP and UDP are taken in: nobody here answers a ping for others.
+ * What the stack knows a way to (its networks, its routes) is not the world, and neither are multicast, broadcast,
+ * loopback and IPv6's link-local addresses.  Only TCP and UDP are taken in: nobody here answers a ping for others.
  */
 #include <errno.h>
 #include <string.h>
@@ -94,9 +94,7 @@ takes4(const struct pbuf *p)
 	/* "This network", multicast and reserved addresses; and nobody sends as one of us. */
 	if (host >> 24 == 0 || host >> 28 >= 14 || is_local4(ip->src.addr))
 		return (0);
-	if (ip4_addr_isloopback(&dst))
-		return (1);	/* the user's business, who refuses it if he is wise */
-	return (!is_local4(dst.addr) && inet_route(&dst) == NULL);
+	return (!ip4_addr_isloopback(&dst) && !is_local4(dst.addr) && inet_route(&dst) == NULL);
 }
 
 static int
@@ -128,10 +126,9 @@ takes6(const struct pbuf *p)
 		return (0);
 	memset(&dst, 0, sizeof(dst));
 	ip6_addr_copy_from_packed(dst, ip->dest);
-	if (is_local6(&ip->src) || ip6_addr_ismulticast(&dst) || ip6_addr_islinklocal(&dst) || ip6_addr_isany(&dst))
+	if (is_local6(&ip->src) || ip6_addr_ismulticast(&dst) || ip6_addr_islinklocal(&dst) || ip6_addr_isany(&dst) ||
+	    ip6_addr_isloopback(&dst))
 		return (0);
-	if (ip6_addr_isloopback(&dst))
-		return (1);
 	return (!is_local6(&ip->dest) && inet6_route(&dst) == NULL);
 }
 

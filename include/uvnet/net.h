@@ -287,7 +287,7 @@ int sogetpeername(const struct socket *so, so_name_t name);
 
 /*
  * From now on, TCP and UDP that the interface receives for an address that is not this stack's, and that the stack
- * has no route to, are the caller's to carry on.  (Not multicast, broadcast, link-local; no ping.)  Both functions
+ * has no route to, are the caller's to carry on.  (Not multicast, broadcast, loopback; no ping.)  Both functions
  * are called from within the stack's input, with the stack current; `ops` stays the caller's.  It ends with the
  * interface; its connections are aborted then. -EINVAL: an Ethernet interface, or not attached; -EEXIST; -ENOMEM.
  *

@@ -286,6 +286,10 @@ static const struct {
 	    "c:1: vnet \"a\": egress: \"world\" is not an address/prefix\n" },
 	{ "vnet a { wireguard = w; egress = [\"10.0.0.0/8:80,443\"] }",
 	    "c:1: vnet \"a\": egress: \"10.0.0.0/8:80,443\" has no port, or ports A-B, from 1 to 65535 behind the colon\n" },
+	{ "vnet a { wireguard = w; egress = [\"127.0.0.1:80\", \"::1\"] }",
+	    "c:1: vnet \"a\": egress: \"127.0.0.1:80\" is the host's loopback, which never goes out; `publish` leads to a port"
+	    " of it\n"
+	    "c:1: vnet \"a\": egress: \"::1\" is the host's loopback, which never goes out; `publish` leads to a port of it\n" },
 	{ "vnet a {\n egress = \"10.0.0.0/8\";\n}",
 	    "c:2: vnet \"a\": egress: is the way out of a tunnel's peers; this stack has no `wireguard`\n" },
 	{ "vnet a { wireguard = w; egress_idle = 5 }", "c:1: vnet \"a\": egress_idle: there is no `egress`\n" },

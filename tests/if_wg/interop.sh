@@ -201,11 +201,11 @@ if [ -n "${UVNET_SLOW:-}" ]; then
 	wg set wguvt$$ peer "$(cat ours.pub)" preshared-key psk allowed-ips 10.9.0.2/32,fd09::2/128 \
 	    endpoint 127.0.0.1:51820
 	their_renewal() {
-		for _ in $(seq 13); do
+		for _ in $(seq 20); do
+			[ "$(handshakes)" -le 1 ] || break
 			curl -sf --max-time 60 --limit-rate 2M -o got http://10.9.0.2/file && cmp got file || return 1
 		done
-		handshakes
-		[ "$(handshakes)" -gt 1 ]
+		[ "$(handshakes)" -gt 1 ] && same http://10.9.0.2/file
 	}
 	check "they renew a session after two minutes" their_renewal
 	stop_vnet

@@ -91,6 +91,7 @@ tap_clone_destroy(const struct if_clone *ifc, struct ifnet *ifp)
 	(void)ifc;
 	LIST_REMOVE(sc, sc_le);
 	ether_ifdetach(ifp);
+	tap_merge_flush(sc);	/* what the end itself sends: resets, a lease that is given back */
 	tap_merge_drop(sc);
 	if_free(ifp);
 	vnet_free(sc);

@@ -134,7 +134,7 @@ vnet red {{
         address("uvtap5")
         server = DhcpServer("uvtap5")
         on_exit.callback(server.close)
-        vnet = on_exit.enter_context(Vnet(program, conf))
+        vnet = on_exit.enter_context(Vnet(program, conf + "vnet other { }"))
         until("it has its address", lambda: [
             (a["address"], a["prefixlen"]) for a in vnet.json("ifconfig", "red")["interfaces"][0]["addresses"]
             if ":" not in a["address"]] == [("10.7.0.77", 24)])
@@ -146,6 +146,8 @@ vnet red {{
         on_exit.callback(ip, "addr", "del", "10.8.0.1/32", "dev", "lo")
         code, out, err = vnet.call("ping", "-c", "1", "-W", "5000", "red", "10.8.0.1")
         assert code == 0, out + err
+        assert vnet.call("destroy", "red")[0] == 0
+        until("the address is given back", lambda: server.seen[-1] == 7)
         assert vnet.stop() == 0, vnet.output()
 
 

@@ -108,6 +108,33 @@ uapi_cmp(const void *a, const void *b)
 	return (cmp != 0 ? cmp : x->line - y->line);
 }
 
+static int
+outside_cmp(const void *name, const void *item)
+{
+	return (strcmp(name, ((const struct item *)item)->cv->name));
+}
+
+/* A tunnel's outside is there before the tunnel: in this file, or (`vnet create`) in the running vnet. */
+static void
+outsides_check(struct config *cfg, const struct item *by_name)
+{
+	const struct config_vnet *cv;
+	const struct item *outer;
+
+	for (size_t i = 0; i < cfg->nvnets; i++) {
+		cv = &cfg->vnets[i];
+		if (cv->outside[0] == '\0')
+			continue;
+		if (cv->wireguard == NULL)
+			config_error(cfg, cv->outside_line, "vnet \"%s\": wireguard_outside: is for a stack with `wireguard`",
+			    cv->name);
+		outer = bsearch(cv->outside, by_name, cfg->nvnets, sizeof(*by_name), outside_cmp);
+		if (outer != NULL && outer->cv >= cv)
+			config_error(cfg, cv->outside_line, "vnet \"%s\": wireguard_outside: \"%s\" must stand before it, but is in"
+			    " line %d", cv->name, cv->outside, outer->line);
+	}
+}
+
 static void
 uapis_check(struct config *cfg, struct item *items)
 {
@@ -376,6 +403,7 @@ config_check(struct config *cfg)
 		return;
 	}
 	names_check(cfg, items);
+	outsides_check(cfg, items);
 	uapis_check(cfg, items);
 	links_check(cfg, items);
 	for (n = 0, i = 0; i < cfg->nvnets; i++) {

@@ -535,6 +535,13 @@ vnet_walk(struct walk *w, const char *name, int mark, const ucl_object_t *obj)
 				cv->wg_skip = s != NULL && strcmp(s, "skip") == 0;
 				if (s != NULL && !cv->wg_skip && strcmp(s, "refuse") != 0)
 					WALK_ERROR(w, m, "%s: \"%.64s\" is neither \"refuse\" nor \"skip\"", key, s);
+			} else if (strcmp(key, "wireguard_outside") == 0) {
+				s = value_string(w, m, key, head);
+				cv->outside_line = scan_line(w->scan, m);
+				if (s != NULL && (*s == '\0' || strlen(s) >= sizeof(cv->outside)))
+					WALK_ERROR(w, m, "%s: \"%.80s\" is no name of a stack", key, s);
+				else if (s != NULL)
+					strcpy(cv->outside, s);
 			} else if (strcmp(key, "uapi") == 0)
 				uapi_walk(w, cv, m, head);
 			else if (strcmp(key, "forwarding") == 0)

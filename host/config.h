@@ -104,6 +104,8 @@ struct config_vnet {
 	unsigned connections;		/* through its ports at a time, clients of UDP ones included */
 	char *wireguard;		/* a wg-quick file, or NULL; what it says, once it is read (wgload.c) */
 	struct wgquick *wg;
+	char outside[VNET_NAMELEN];	/* the stack in which the tunnel's datagrams travel, or "": the host */
+	int outside_line;
 	int wg_skip;			/* lines of it that would run commands are passed over */
 	char uapi[CONFIG_UAPILEN];	/* the name of its socket for wg(8), or "" */
 	int uapi_line;

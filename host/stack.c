@@ -20,6 +20,7 @@
 #include "stack.h"
 #include "tap.h"
 #include "wg.h"
+#include "wgoutside.h"
 #include "wgport.h"
 
 struct stack_list stacks = TAILQ_HEAD_INITIALIZER(stacks);
@@ -49,8 +50,21 @@ stack_hasnoroom(struct stack *st)
 static struct worker *
 stack_place(const struct config_vnet *cv, struct uverr *err)
 {
+	const struct stack *outer;
 	struct worker *w;
 
+	if (cv->outside[0] != '\0') {
+		outer = stack_find(cv->outside);
+		if (outer == NULL) {
+			uverr(err, ENOENT, "wireguard_outside: there is no stack \"%s\" before this one", cv->outside);
+			return (NULL);
+		}
+		if (cv->cpu < 0 || worker_cpu(outer->st_worker) == (unsigned)cv->cpu)
+			return (outer->st_worker);
+		uverr(err, EINVAL, "cpu: %d, but the stack of `wireguard_outside` runs on CPU %u", cv->cpu,
+		    worker_cpu(outer->st_worker));
+		return (NULL);
+	}
 	if (cv->wg != NULL && (w = wgport_worker(cv->wg->listen)) != NULL) {
 		if (cv->cpu < 0 || worker_cpu(w) == (unsigned)cv->cpu)
 			return (w);
@@ -114,7 +128,7 @@ stack_populate(struct stack *st, struct config_vnet *cv, int *line, struct uverr
 	}
 	if (error == 0 && cv->wg != NULL) {
 		*line = cv->line;
-		error = wg_create(st, cv->wg, err);
+		error = wg_create(st, cv->wg, cv->outside[0] != '\0' ? stack_find(cv->outside) : NULL, err);
 		if (error == 0)
 			cv->wg = NULL;
 		else
@@ -208,6 +222,7 @@ stack_destroy(struct stack *st)
 		relay_destroy(LIST_FIRST(&st->st_relays));
 	wgsock_destroy(st);
 	wg_destroy(st);
+	outside_orphan(st);
 	while (!LIST_EMPTY(&st->st_taps))
 		hosttap_destroy(st, LIST_FIRST(&st->st_taps));
 	egress_destroy(st);

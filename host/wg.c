@@ -76,7 +76,7 @@ device_create(struct tunnel *t, const char *uapi, struct uverr *err)
 }
 
 int
-wg_create(struct stack *st, struct wgquick *conf, struct uverr *err)
+wg_create(struct stack *st, struct wgquick *conf, struct stack *outside, struct uverr *err)
 {
 	struct tunnel *t;
 	int error;
@@ -85,7 +85,8 @@ wg_create(struct stack *st, struct wgquick *conf, struct uverr *err)
 	if (t == NULL)
 		return (uverr(err, ENOMEM, "out of memory"));
 	t->conf = conf;
-	error = wgport_open(st->st_worker, conf->listen, &t->port, err);
+	error = outside != NULL ? wgport_open_in(outside, conf->listen, &t->port, err) :
+	    wgport_open(st->st_worker, conf->listen, &t->port, err);
 	if (error != 0)
 		goto fail;
 	error = device_create(t, conf->uapi, err);

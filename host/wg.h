@@ -26,7 +26,7 @@ int wg_module_unload(linker_file_t file, struct uverr *err);
 int tunnels_wanted(const struct config *cfg);
 
 /* Give the stack, which is current, the interface wg0 that a file describes.  Takes `conf` over when it succeeds. */
-int wg_create(struct stack *st, struct wgquick *conf, struct uverr *err);
+int wg_create(struct stack *st, struct wgquick *conf, struct stack *outside, struct uverr *err);
 /*
  * Add routes to the allowed IPs of its peers, as wg-quick(8) does unless the file says Table = off: where the stack,
  * which is current, has no route to that very network yet.

@@ -13,6 +13,8 @@
  *
  * A host with several addresses answers from the one that was asked (IP_PKTINFO), for a peer behind a firewall, or one
  * that checks, would not take an answer from another.  Where that address is gone, the routes say.
+ *
+ * A port may be in another stack instead (wgoutside.c); then it is nobody else's, and has no descriptor.
  */
 #include <errno.h>
 #include <netinet/udp.h>
@@ -22,7 +24,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "stack.h"
 #include "wg.h"
+#include "wgoutside.h"
 #include "wgport.h"
 
 #define BATCH_SIZE (128U << 10)
@@ -57,6 +61,7 @@ struct wgport {
 	struct watch watch;
 	struct corpse corpse;
 	struct batch *batch;
+	struct outside *outside;	/* it is there, and all below `refs` is nothing; NULL: the host */
 	struct wg_port *port;		/* if_wg's, or NULL */
 	unsigned refs;			/* tunnels */
 	int fd, family;
@@ -478,6 +483,32 @@ fail:
 	return (error);
 }
 
+int
+wgport_open_in(struct stack *in, uint16_t listen, struct wgport **port, struct uverr *err)
+{
+	struct wgport *wp = calloc(1, sizeof(*wp));
+	int error;
+
+	if (wp == NULL || (wp->batch = batch_of(in->st_worker)) == NULL) {
+		error = uverr(err, ENOMEM, "out of memory");
+		goto fail;
+	}
+	error = outside_create(in, &listen, &wp->outside);
+	if (error == 0 && (error = wgport_attach(wp)) != 0)
+		outside_destroy(wp->outside);
+	if (error != 0) {
+		uverr(err, -error, "ListenPort %u of stack \"%s\": %s", listen, in->st_vnet->vnet_name, strerror(-error));
+		goto fail;
+	}
+	wp->refs = 1;
+	*port = wp;
+	return (0);
+
+fail:
+	free(wp);
+	return (error);
+}
+
 void
 wgport_close(struct wgport *wp)
 {
@@ -485,6 +516,11 @@ wgport_close(struct wgport *wp)
 		return;
 	if (wp->port != NULL)
 		wgport_detach(wp);
+	if (wp->outside != NULL) {
+		outside_destroy(wp->outside);
+		free(wp);
+		return;
+	}
 	by_number[wp->listen] = NULL;
 	close(wp->fd);
 	worker_bury(wp->batch->worker, &wp->corpse, wp);
@@ -495,21 +531,29 @@ wgport_attach(struct wgport *wp)
 {
 	int error;
 
-	error = wg->port_create(worker_cpu(wp->batch->worker), &port_ops, wp, &wp->port);
+	error = wg->port_create(worker_cpu(wp->batch->worker), wp->outside != NULL ? &outside_ops : &port_ops,
+	    wp->outside != NULL ? (void *)wp->outside : wp, &wp->port);
 	if (error != 0)
 		return (error);
-	wg->port_setlisten(wp->port, wp->listen);
-	worker_rewatch(wp->batch->worker, wp->fd, EPOLLIN, &wp->watch);
+	wg->port_setlisten(wp->port, wgport_number(wp));
+	if (wp->outside != NULL)
+		outside_setport(wp->outside, wp->port);
+	else
+		worker_rewatch(wp->batch->worker, wp->fd, EPOLLIN, &wp->watch);
 	return (0);
 }
 
 void
 wgport_detach(struct wgport *wp)
 {
-	batch_flush(wp->batch);
+	if (wp->outside != NULL) {
+		outside_setport(wp->outside, NULL);
+	} else {
+		batch_flush(wp->batch);
+		worker_rewatch(wp->batch->worker, wp->fd, 0, &wp->watch);
+	}
 	wg->port_destroy(wp->port);
 	wp->port = NULL;
-	worker_rewatch(wp->batch->worker, wp->fd, 0, &wp->watch);
 }
 
 struct worker *
@@ -527,7 +571,7 @@ wgport_isshared(const struct wgport *wp)
 uint16_t
 wgport_number(const struct wgport *wp)
 {
-	return (wp->listen);
+	return (wp->outside != NULL ? outside_number(wp->outside) : wp->listen);
 }
 
 struct wg_port *

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The outside of tunnels: UDP sockets of the host (wgport.c). */
+/* The outside of tunnels: UDP sockets of the host (wgport.c), or of another stack (wgoutside.c). */
 #ifndef HOST_WGPORT_H
 #define HOST_WGPORT_H
 
 #include <uvnet/if_wg.h>
 #include "worker.h"
 
+struct stack;
 struct wgport;
 
 /*
@@ -13,6 +14,9 @@ struct wgport;
  * worker must be `w`, or a new one.  Errors: the sentence names the number.  wgport_close() when the tunnel is gone.
  */
 int wgport_open(struct worker *w, uint16_t listen, struct wgport **port, struct uverr *err);
+
+/* A port in another stack, for one tunnel. */
+int wgport_open_in(struct stack *in, uint16_t listen, struct wgport **port, struct uverr *err);
 void wgport_close(struct wgport *port);
 
 /* Whose tunnels the port of that number carries: its worker, or NULL: nobody listens there. */

@@ -134,6 +134,38 @@ def a_set_is_done_whole_or_not_at_all(program):
     red.server.close()
 
 
+def a_tunnel_goes_through_another(program):
+    outer, inner = Pair(program, "outer"), Pair(program, "inner", 4 << 20)
+    inner.ports = [51, 51]
+    config = outer.config()
+    for side, place in enumerate(("site", "dc")):
+        peer = inner.peer(side).replace("127.0.0.1", f"10.9.0.{2 - side}" if side == 0 else f"[fd09::{2 - side}]")
+        inner.files[side] = program.write(f"inner{side}.conf", inner.interface(side) + f"MTU = 1340\n"
+                                          f"Address = 10.9.0.{side + 1}/24\n" + peer)
+    for place, block in zip(("site", "dc"), inner.config().strip().split("\nvnet ")):
+        block = block if block.startswith("vnet ") else "vnet " + block
+        config += block.replace("{\n", f"{{\n    wireguard_outside = \"outer-{place}\";\n", 1) + "\n"
+    with Vnet(program, config) as vnet:
+        assert inner.good() and outer.good()
+        # The file went through both; the inner tunnel has no socket of the host.
+        rx = [int(fields(vnet, f"{name}-site", "transfer")[pair.publics[1]][0]) for name, pair in
+              (("inner", inner), ("outer", outer))]
+        assert rx[0] > len(inner.server.data) and rx[1] > rx[0] + len(outer.server.data), rx
+        assert fields(vnet, "inner-site", "endpoints")[inner.publics[1]] == ["10.9.0.2:51"]
+        ok(vnet.call("wg", "inner-dc", "set", "listen-port", "52"))
+        assert inner.good()
+        # The module goes and comes: the inner and the outer are back.
+        ok(vnet.call("kldunload", "if_wg"))
+        ok(vnet.call("kldload", f"{program.dir}/modules/if_wg.ko"))
+        until("the inner tunnel is back", inner.good)
+        # Without its outside a tunnel is dead, and goes in peace.
+        ok(vnet.call("destroy", "outer-site"))
+        assert "inner-site" in ok(vnet.call("ls"))
+        ok(vnet.call("destroy", "inner-site", "outer-dc", "inner-dc"))
+    for pair in (outer, inner):
+        pair.server.close()
+
+
 def files_set_add_and_sync(program):
     red = Pair(program, "red", 16 << 20)
     other, third = (wg("pubkey", text=wg("genkey")) for _ in range(2))
@@ -360,5 +392,6 @@ if __name__ == "__main__":
         a_check_reads_the_files,
         the_module_goes_and_comes_with_its_tunnels,
         customers_share_a_port_and_a_key,
+        a_tunnel_goes_through_another,
         the_address_that_was_asked_answers,
     ])

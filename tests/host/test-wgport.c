@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "wg.h"
+#include "wgoutside.h"
 #include "wgport.h"
 
 /* ---- if_wg and the worker ---- */
@@ -120,6 +121,39 @@ worker_bury(struct worker *w, struct corpse *c, void *mem)
 	(void)w;
 	(void)c;
 	free(mem);
+}
+
+/* ---- Ports in stacks, which are not tried here (tests/e2e/wg.py) ---- */
+
+const struct wg_port_ops outside_ops;
+
+int
+outside_create(struct stack *in, uint16_t *listen, struct outside **outside)
+{
+	(void)in;
+	(void)listen;
+	(void)outside;
+	return (-ENOTSUP);
+}
+
+void
+outside_destroy(struct outside *o)
+{
+	(void)o;
+}
+
+void
+outside_setport(struct outside *o, struct wg_port *port)
+{
+	(void)o;
+	(void)port;
+}
+
+uint16_t
+outside_number(const struct outside *o)
+{
+	(void)o;
+	return (0);
 }
 
 /* ---- A host that has not everything: these come before libc's ---- */

@@ -136,7 +136,7 @@ vinst_thread_enter(struct vinst *vi)
 {
 	struct entry *e;
 
-	if (vi == NULL || template_size() == 0) {
+	if (vi == NULL) {
 		vinst_thread_base = VINST_NOWHERE;
 		return;
 	}

@@ -221,7 +221,8 @@ vinst_enter(struct vinst *vi)
 		vinst_base = vi != NULL ? vi->base : VINST_NOWHERE;
 		if (vinst_image.gs)
 			vinst_gs_set(vi != NULL ? &vi->base : NULL);
-		vinst_thread_enter(vi);
+		if (vinst_image.threads.start != vinst_image.threads.stop)
+			vinst_thread_enter(vi);
 	}
 	return (before);
 }

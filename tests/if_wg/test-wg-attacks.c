@@ -26,15 +26,6 @@ teardown(void **state)
 	return (0);
 }
 
-static struct wg_stats
-stats_of(struct node *n)
-{
-	struct wg_stats s;
-
-	node_stats(n, &s);
-	return (s);
-}
-
 /* n packets of red-0's, not delivered. */
 static void
 send_n(unsigned n)
@@ -56,8 +47,8 @@ a_replayed_packet_is_dropped(void **state)
 	wire_run();
 	for (int i = 0; i < 3; i++)
 		wire_deliver(&d);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 2);
-	assert_int_equal(stats_of(&red[1]).replayed, 3);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 2);
+	assert_int_equal(node_stats(&red[1]).replayed, 3);
 }
 
 static void
@@ -76,15 +67,15 @@ reordered_packets_pass_up_to_the_window(void **state)
 	send_n(188);
 	while (wire_len > 0)
 		wire_deliver(&wire[--wire_len]);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1 + 8188);
-	assert_int_equal(stats_of(&red[1]).replayed, 0);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1 + 8188);
+	assert_int_equal(node_stats(&red[1]).replayed, 0);
 	wire_deliver(&old[0]);		/* 8190 and 8188 behind the newest; 8191 are taken */
 	wire_deliver(&old[2]);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1 + 8188 + 2);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1 + 8188 + 2);
 	send_n(3);
 	wire_run();
 	wire_deliver(&old[1]);		/* fell out meanwhile */
-	assert_int_equal(stats_of(&red[1]).replayed, 1);
+	assert_int_equal(node_stats(&red[1]).replayed, 1);
 }
 
 static void
@@ -102,9 +93,9 @@ messages_of_wrong_length_are_dropped(void **state)
 			memset(d.data, 0xa5, sizeof(d.data));
 			memcpy(d.data, &(uint32_t){ type }, 4);
 			d.len = len;
-			before = stats_of(&red[1]).bad_packet;
+			before = node_stats(&red[1]).bad_packet;
 			wire_deliver(&d);
-			assert_int_equal(stats_of(&red[1]).bad_packet, before + 1);
+			assert_int_equal(node_stats(&red[1]).bad_packet, before + 1);
 		}
 	assert_int_equal(wire_len, 0);
 }
@@ -123,9 +114,9 @@ every_changed_bit_is_noticed(void **state)
 		wire_deliver(&d);
 		d.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1);
 	wire_deliver(&d);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 2);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 2);
 }
 
 static void
@@ -136,8 +127,8 @@ a_false_inner_source_is_dropped(void **state)
 	node_send(&red[0], "10.9.0.2", "10.9.0.2", 100);
 	node_send(&red[0], "fd09::3", "fd09::2", 100);
 	wire_run();
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1);
-	assert_int_equal(stats_of(&red[1]).bad_source, 3);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1);
+	assert_int_equal(node_stats(&red[1]).bad_source, 3);
 }
 
 static void
@@ -156,8 +147,8 @@ an_inner_length_that_lies_is_dropped(void **state)
 	wg->transmit(red[0].ifp, p);
 	CURVNET_RESTORE();
 	wire_run();
-	assert_int_equal(stats_of(&red[1]).bad_packet, 1);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1);
+	assert_int_equal(node_stats(&red[1]).bad_packet, 1);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1);
 }
 
 /* red-0's next initiation, not delivered. */
@@ -185,7 +176,7 @@ a_replayed_initiation_is_not_answered(void **state)
 	wire_deliver(&d);
 	assert_int_equal(wire_len, 1);
 	wire_run();
-	assert_int_equal(stats_of(&red[0]).handshakes, 2);
+	assert_int_equal(node_stats(&red[0]).handshakes, 2);
 	clock_offset += 10 * SECOND;
 	for (int i = 0; i < 3; i++)
 		wire_deliver(&d);
@@ -206,7 +197,7 @@ a_guessed_index_tells_nothing(void **state)
 		wire_deliver(&d);
 	}
 	assert_int_equal(wire_len, 0);
-	assert_int_equal(stats_of(&red[1]).bad_index, 100000);
+	assert_int_equal(node_stats(&red[1]).bad_index, 100000);
 }
 
 /* MAC1 as a stranger makes it who knows the public key, and nothing else. */
@@ -269,7 +260,7 @@ a_flood_of_initiations_is_bounded_and_cookies_let_the_peer_in(void **state)
 	 */
 	clock_step = 40000;
 	flood(8000);
-	s = stats_of(&red[1]);
+	s = node_stats(&red[1]);
 	/* A burst is worked on, then cookies are all that a stranger gets. */
 	assert_in_range(s.bad_packet, 3500, 3600);
 	assert_in_range(s.cookies_sent, 4400, 4500);
@@ -277,7 +268,7 @@ a_flood_of_initiations_is_bounded_and_cookies_let_the_peer_in(void **state)
 	/* The session that is there does not notice. */
 	send_n(100);
 	wire_run();
-	assert_int_equal(stats_of(&red[1]).rx_packets, 101);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 101);
 	/* A peer who wants a new one is sent a cookie, and comes with it. */
 	d = initiation();
 	flood(6000);	/* for the clock has moved on */
@@ -297,10 +288,10 @@ a_flood_of_initiations_is_bounded_and_cookies_let_the_peer_in(void **state)
 	wire_deliver(&d);
 	assert_int_equal(wire[0].len, 92);
 	wire_run();
-	assert_int_equal(stats_of(&red[0]).handshakes, 2);
+	assert_int_equal(node_stats(&red[0]).handshakes, 2);
 	/* Drowned: not even cookies, until time has paid. */
 	flood(12000);
-	assert_in_range(stats_of(&red[1]).ratelimited, 7000, 8000);
+	assert_in_range(node_stats(&red[1]).ratelimited, 7000, 8000);
 	clock_step = 0;
 }
 
@@ -332,7 +323,7 @@ a_session_of_three_minutes_is_dead(void **state)
 	send_n(1);
 	clock_offset += 181 * SECOND;
 	wire_deliver(&wire[0]);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1);
 	wire_len = 0;
 	node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
 	assert_int_equal(wire[0].len, 148);	/* not sealed with the old one */

@@ -35,15 +35,6 @@ teardown(void **state)
 	return (0);
 }
 
-static struct wg_stats
-stats_of(struct node *n)
-{
-	struct wg_stats s;
-
-	node_stats(n, &s);
-	return (s);
-}
-
 /* What red-0 sends next: data, or an initiation when time has passed. */
 static struct datagram
 next_of(struct node *n)
@@ -79,9 +70,9 @@ true_messages_of_another_length_are_dropped(void **state)
 			if (len == d.len)
 				continue;
 			d.len = len;
-			before = stats_of(&red[1]);
+			before = node_stats(&red[1]);
 			wire_deliver(&d);
-			after = stats_of(&red[1]);
+			after = node_stats(&red[1]);
 			assert_int_equal(after.rx_packets, before.rx_packets);
 			assert_int_equal(after.handshakes, before.handshakes);
 			assert_int_equal(after.bad_packet, before.bad_packet + 1);
@@ -98,11 +89,11 @@ true_messages_of_another_length_are_dropped(void **state)
 		wire_len = 0;
 		if (len != 92)
 			wire_deliver(&d);
-		assert_int_equal(stats_of(&red[0]).handshakes, 1);
+		assert_int_equal(node_stats(&red[0]).handshakes, 1);
 		assert_int_equal(wire_len, 0);
 	}
 	wire_deliver(&whole[0]);
-	assert_int_equal(stats_of(&red[0]).handshakes, 2);
+	assert_int_equal(node_stats(&red[0]).handshakes, 2);
 	wire_len = 0;
 }
 
@@ -124,12 +115,12 @@ huge_messages_are_dropped(void **state)
 			wg->input(red[1].port, data, len, 0, &d.from);
 			n++;
 		}
-	dropped = stats_of(&red[1]).bad_packet;
+	dropped = node_stats(&red[1]).bad_packet;
 	assert_int_equal(dropped, n);
 	assert_int_equal(wire_len, 0);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1);
 	wire_deliver(&d);
-	assert_int_equal(stats_of(&red[1]).rx_packets, 2);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 2);
 }
 
 /* Nothing is learned from one index about another. */
@@ -172,22 +163,22 @@ nobody_sends_from_within_anothers_prefix(void **state)
 	node_send(&red[0], "10.9.0.127", "10.9.0.2", 100);
 	node_send(&red[0], "fd09::76", "fd09::2", 100);
 	wire_run();
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1 + 3);
-	assert_int_equal(stats_of(&red[1]).bad_source, 0);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1 + 3);
+	assert_int_equal(node_stats(&red[1]).bad_source, 0);
 	node_send(&red[0], "10.9.0.77", "10.9.0.2", 100);
 	node_send(&red[0], "10.9.0.128", "10.9.0.2", 100);
 	node_send(&red[0], "fd09::77", "fd09::2", 100);
 	node_send(&red[0], "10.9.1.1", "10.9.0.2", 100);
 	wire_run();
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1 + 3);
-	assert_int_equal(stats_of(&red[1]).bad_source, 4);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1 + 3);
+	assert_int_equal(node_stats(&red[1]).bad_source, 4);
 	/* The inner one goes: its addresses are the outer one's again. */
 	snprintf(text, sizeof(text), "set=1\npublic_key=%s\nremove=true\n\n",
 	    "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29");
 	assert_int_equal(node_uapi(&red[1], text, NULL), 0);
 	node_send(&red[0], "10.9.0.77", "10.9.0.2", 100);
 	wire_run();
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1 + 4);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1 + 4);
 }
 
 /* ---- Floods ---- */
@@ -244,10 +235,10 @@ static void
 load(void)
 {
 	struct datagram d;
-	uint64_t before = stats_of(&red[1]).cookies_sent;
+	uint64_t before = node_stats(&red[1]).cookies_sent;
 
 	clock_step = 40 * US;
-	for (uint32_t i = 0; stats_of(&red[1]).cookies_sent == before; i++) {
+	for (uint32_t i = 0; node_stats(&red[1]).cookies_sent == before; i++) {
 		assert_in_range(i, 0, 20000);
 		stranger(&d, i);
 		wire_deliver(&d);
@@ -322,7 +313,7 @@ a_cookie_is_of_one_address_and_moves_nobody(void **state)
 	assert_int_equal(wire[0].len, 92);
 	clock_step = 0;
 	wire_run();
-	assert_int_equal(stats_of(&red[0]).handshakes, 2);
+	assert_int_equal(node_stats(&red[0]).handshakes, 2);
 }
 
 /*
@@ -348,13 +339,13 @@ blue_packets(int64_t ns, unsigned rate)
 		for (; gap > 0 && next <= t; next += gap)
 			waiting += waiting < 4096;	/* the socket's buffer */
 		for (int i = 0; i < 8 && waiting > 0; i++, waiting--) {
-			was = stats_of(&red[1]);
+			was = node_stats(&red[1]);
 			before = callout_now();
 			clock_step = 60 * US;
 			wire_deliver(&strangers[n++ % 1024]);
 			clock_step = 1;
 			wire_len = 0;
-			s = stats_of(&red[1]);
+			s = node_stats(&red[1]);
 			cost = s.ratelimited != was.ratelimited ? 300 : 60 * US;
 			clock_offset -= callout_now() - before - cost;
 		}
@@ -381,14 +372,14 @@ a_flood_leaves_other_customers_nine_tenths(void **state)
 	assert_in_range(alone, 99000, 101000);
 	/* Fifty thousand a second, three times what a worker could answer at all; the burst is over in a second. */
 	blue_packets(SECOND, 50000);
-	before = stats_of(&blue[1]).rx_packets;
+	before = node_stats(&blue[1]).rx_packets;
 	beside = blue_packets(SECOND, 50000);
 	print_message("# %u of %u packets beside a flood\n", beside, alone);
-	assert_int_equal(stats_of(&blue[1]).rx_packets - before, beside);
+	assert_int_equal(node_stats(&blue[1]).rx_packets - before, beside);
 	assert_in_range(beside, alone * 9 / 10, alone);
 	/* The flood did come, and was mostly not even looked at. */
-	assert_true(stats_of(&red[1]).ratelimited > 40000);
-	assert_int_equal(stats_of(&blue[1]).ratelimited + stats_of(&blue[1]).bad_packet, 0);
+	assert_true(node_stats(&red[1]).ratelimited > 40000);
+	assert_int_equal(node_stats(&blue[1]).ratelimited + node_stats(&blue[1]).bad_packet, 0);
 }
 
 /* Packets that wait for peers who do not answer are bounded for a worker; who has many such peers stops nobody else. */
@@ -409,7 +400,7 @@ peers_that_are_away_keep_nobody_from_his(void **state)
 			snprintf(dst, sizeof(dst), "10.8.0.%d", i);
 			node_send(&red[0], "10.9.0.1", dst, 100);
 		}
-	assert_true(stats_of(&red[0]).dropped > 0);	/* 2,048 wait, of 2,560 */
+	assert_true(node_stats(&red[0]).dropped > 0);	/* 2,048 wait, of 2,560 */
 	clock_offset += 200 * SECOND;
 	wire_len = 0;
 	node_send(&blue[0], "10.9.0.1", "10.9.0.2", 100);
@@ -417,10 +408,10 @@ peers_that_are_away_keep_nobody_from_his(void **state)
 		initiations += wire[i].to == blue[1].number && wire[i].len == 148;
 	assert_int_equal(initiations, 1);
 	time_pass(20 * SECOND, SECOND);	/* should both have begun in the same instant */
-	assert_int_equal(stats_of(&blue[0]).handshakes, 2);
+	assert_int_equal(node_stats(&blue[0]).handshakes, 2);
 	node_send(&blue[0], "10.9.0.1", "10.9.0.2", 100);
 	wire_run();
-	assert_int_equal(stats_of(&blue[1]).rx_packets, 2);
+	assert_int_equal(node_stats(&blue[1]).rx_packets, 2);
 }
 
 /* ---- What a tunnel has to bear ---- */
@@ -494,9 +485,9 @@ a_thousand_reconnects_leave_nothing(void **state)
 		clock_offset += SECOND;
 		node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
 		wire_run();
-		assert_int_equal(stats_of(&red[0]).handshakes, i + 2);
-		assert_int_equal(stats_of(&red[1]).handshakes, i + 2);
-		assert_int_equal(stats_of(&red[1]).rx_packets, i + 2);
+		assert_int_equal(node_stats(&red[0]).handshakes, i + 2);
+		assert_int_equal(node_stats(&red[1]).handshakes, i + 2);
+		assert_int_equal(node_stats(&red[1]).rx_packets, i + 2);
 		if (i == 9 || i == 999)
 			for (int side = 0; side < 2; side++) {
 				if (i == 999)

@@ -31,22 +31,13 @@ teardown(void **state)
 	return (0);
 }
 
-static struct wg_stats
-stats_of(struct node *n)
-{
-	struct wg_stats s;
-
-	node_stats(n, &s);
-	return (s);
-}
-
 /* Send until `n` were sealed in all; handshakes are lost, data arrives.  Returns how many initiations there were. */
 static unsigned
 send_until(uint64_t n)
 {
 	unsigned initiations = 0;
 
-	for (uint64_t i = stats_of(&red[0]).tx_packets; i < n; i++) {
+	for (uint64_t i = node_stats(&red[0]).tx_packets; i < n; i++) {
 		node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
 		for (unsigned k = 0; k < wire_len; k++)
 			if (wire[k].len == 148)
@@ -63,14 +54,14 @@ a_session_is_renewed_after_so_many_messages(void **state)
 {
 	(void)state;
 	assert_int_equal(send_until(REKEY - 10), 0);
-	assert_int_equal(stats_of(&red[0]).handshakes, 1);
+	assert_int_equal(node_stats(&red[0]).handshakes, 1);
 	for (int i = 0; i < 20; i++) {
 		node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
 		wire_run();
 	}
-	assert_int_equal(stats_of(&red[0]).handshakes, 2);
-	assert_int_equal(stats_of(&red[1]).handshakes, 2);
-	assert_int_equal(stats_of(&red[1]).rx_packets, REKEY + 10);	/* and none was lost for it */
+	assert_int_equal(node_stats(&red[0]).handshakes, 2);
+	assert_int_equal(node_stats(&red[1]).handshakes, 2);
+	assert_int_equal(node_stats(&red[1]).rx_packets, REKEY + 10);	/* and none was lost for it */
 }
 
 static void
@@ -81,7 +72,7 @@ a_session_that_cannot_be_renewed_ends(void **state)
 	(void)state;
 	/* The counter began with a keepalive, which is a message, too. */
 	assert_in_range(send_until(REJECT - 2), 1, 100);
-	s = stats_of(&red[0]);
+	s = node_stats(&red[0]);
 	for (int i = 0; i < 10; i++) {
 		node_send(&red[0], "10.9.0.1", "10.9.0.2", 100);
 		for (unsigned k = 0; k < wire_len; k++)
@@ -90,12 +81,12 @@ a_session_that_cannot_be_renewed_ends(void **state)
 		wire_len = 0;
 	}
 	/* Not one more than there may be, and what is beyond waits. */
-	assert_in_range(stats_of(&red[0]).tx_packets, REJECT - 2, REJECT);
-	assert_int_equal(stats_of(&red[1]).rx_packets, stats_of(&red[0]).tx_packets);
+	assert_in_range(node_stats(&red[0]).tx_packets, REJECT - 2, REJECT);
+	assert_int_equal(node_stats(&red[1]).rx_packets, node_stats(&red[0]).tx_packets);
 	/* Until a handshake comes through: a new session, from 0. */
 	time_pass(10 * SECOND, SECOND);
-	assert_int_equal(stats_of(&red[0]).handshakes, s.handshakes + 1);
-	assert_int_equal(stats_of(&red[1]).rx_packets, REJECT - 2 + 10);
+	assert_int_equal(node_stats(&red[0]).handshakes, s.handshakes + 1);
+	assert_int_equal(node_stats(&red[1]).rx_packets, REJECT - 2 + 10);
 }
 
 /* The receiver has the same limit, whatever a sender thinks of his own. */
@@ -111,13 +102,13 @@ a_message_beyond_the_limit_is_not_opened(void **state)
 	d = wire[0];
 	wire_len = 0;
 	for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
-		bad = stats_of(&red[1]).bad_packet;
+		bad = node_stats(&red[1]).bad_packet;
 		memcpy(d.data + 8, &beyond[i], 8);
 		wire_deliver(&d);
-		assert_int_equal(stats_of(&red[1]).bad_packet, bad + 1);
-		assert_int_equal(stats_of(&red[1]).replayed, 0);
+		assert_int_equal(node_stats(&red[1]).bad_packet, bad + 1);
+		assert_int_equal(node_stats(&red[1]).replayed, 0);
 	}
-	assert_int_equal(stats_of(&red[1]).rx_packets, 1);
+	assert_int_equal(node_stats(&red[1]).rx_packets, 1);
 }
 
 int

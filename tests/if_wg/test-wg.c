@@ -27,19 +27,13 @@ teardown(void **state)
 static uint64_t
 handshakes(struct node *n)
 {
-	struct wg_stats s;
-
-	node_stats(n, &s);
-	return (s.handshakes);
+	return (node_stats(n).handshakes);
 }
 
 static uint64_t
 received(struct node *n)
 {
-	struct wg_stats s;
-
-	node_stats(n, &s);
-	return (s.rx_packets);
+	return (node_stats(n).rx_packets);
 }
 
 static int
@@ -180,10 +174,10 @@ an_idle_tunnel_is_silent_and_forgets_its_keys(void **state)
 	(void)state;
 	transfer(red, MB);
 	time_pass(30 * SECOND, SECOND);
-	node_stats(&red[0], &s);
+	s = node_stats(&red[0]);
 	bytes = s.tx_bytes;
 	time_pass(600 * SECOND, 10 * SECOND);
-	node_stats(&red[0], &s);
+	s = node_stats(&red[0]);
 	assert_int_equal(s.tx_bytes, bytes);
 	callout_process(0, INT64_MAX - 1);
 	run_idle();
@@ -244,10 +238,10 @@ a_keepalive_interval_is_kept(void **state)
 	snprintf(text, sizeof(text), "set=1\npublic_key=%s\npersistent_keepalive_interval=25\n\n", key_hex[1][1]);
 	assert_int_equal(node_uapi(&red[0], text, NULL), 0);
 	wire_run();
-	node_stats(&red[1], &before);
+	before = node_stats(&red[1]);
 	assert_int_equal(before.handshakes, 1);
 	time_pass(100 * SECOND, SECOND);
-	node_stats(&red[1], &after);
+	after = node_stats(&red[1]);
 	assert_int_equal((after.rx_bytes - before.rx_bytes) / 32, 4);
 	assert_int_equal(after.rx_packets, 0);
 }

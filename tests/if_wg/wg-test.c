@@ -172,12 +172,15 @@ node_uapi(struct node *n, const char *request, char **reply)
 	return (error);
 }
 
-void
-node_stats(struct node *n, struct wg_stats *stats)
+struct wg_stats
+node_stats(struct node *n)
 {
+	struct wg_stats s;
+
 	CURVNET_SET(n->v);
-	wg->getstats(n->ifp, stats);
+	wg->getstats(n->ifp, &s);
 	CURVNET_RESTORE();
+	return (s);
 }
 
 static void

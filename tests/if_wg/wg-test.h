@@ -48,7 +48,7 @@ void wire_deliver(const struct datagram *d);
 
 /* A set or get request on a node's device; returns its result.  *reply may be NULL. */
 int node_uapi(struct node *n, const char *request, char **reply);
-void node_stats(struct node *n, struct wg_stats *stats);
+struct wg_stats node_stats(struct node *n);
 
 /* An inner IPv4 packet of n's to an address, with a source that may be false; handed to the stack's interface. */
 void node_send(struct node *n, const char *src, const char *dst, size_t len);

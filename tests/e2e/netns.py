@@ -17,7 +17,8 @@ def alone():
     """Leave the host's network for an empty one, before anything else is done; and the folder of wg(8)'s sockets."""
     if os.getuid() != 0 or libc.unshare(CLONE_NEWNET | CLONE_NEWNS) != 0:
         raise Skip("network namespaces are root's to make (what is tested in them runs without root)")
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    if subprocess.run(["mount", "--make-rprivate", "/"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise Skip("mounts cannot be a test's own here: / is none (a chroot)")
     os.makedirs("/var/run/wireguard", exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "wireguard", "/var/run/wireguard"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

@@ -155,7 +155,7 @@ mistakes_are_named_without_secrets(void **state)
 static void
 names_in_endpoints_are_replaced(void **state)
 {
-	static const char before[] = "[Peer]\n\tendpoint=localhost:51820 # home\nEndpoint = 192.0.2.1:7\n#Endpoint = x:1";
+	static const char before[] = "[Peer]\n\tendpoint=127.1:51820 # home\nEndpoint = 192.0.2.1:7\n#Endpoint = x:1";
 	char *text = strdup(before);
 	size_t len = strlen(before);
 	struct uverr err;
@@ -163,10 +163,8 @@ names_in_endpoints_are_replaced(void **state)
 	(void)state;
 	assert_int_equal(wgquick_resolve("x.conf", &text, &len, &err), 0);
 	assert_int_equal(strlen(text), len);
-	if (strstr(text, "[::1]") != NULL)
-		assert_string_equal(text, "[Peer]\nEndpoint = [::1]:51820\nEndpoint = 192.0.2.1:7\n#Endpoint = x:1");
-	else
-		assert_string_equal(text, "[Peer]\nEndpoint = 127.0.0.1:51820\nEndpoint = 192.0.2.1:7\n#Endpoint = x:1");
+	/* 127.1 is a name to us, and every machine knows it. */
+	assert_string_equal(text, "[Peer]\nEndpoint = 127.0.0.1:51820\nEndpoint = 192.0.2.1:7\n#Endpoint = x:1");
 	free(text);
 	text = strdup("[Peer]\nEndpoint = :1:\n");
 	len = strlen(text);

@@ -85,6 +85,19 @@ is_thread(const struct program *p, LLVMValueRef v)
 	return (var != NULL && var->fate == FATE_THREAD);
 }
 
+/* Either: code computes its address. */
+bool
+var_moves(const struct var *v)
+{
+	return (v->fate == FATE_VIRTUAL || v->fate == FATE_THREAD);
+}
+
+bool
+is_moved(const struct program *p, LLVMValueRef v)
+{
+	return (is_virtual(p, v) || is_thread(p, v));
+}
+
 /* Calls fn for every global whose address an initialiser holds. */
 bool
 initialiser_walk(struct program *p, LLVMValueRef c, init_fn fn, void *arg)

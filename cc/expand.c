@@ -129,7 +129,7 @@ expression(struct expander *e, LLVMValueRef c)
 LLVMValueRef
 expand(struct expander *e, LLVMValueRef c)
 {
-	bool is = is_virtual(e->p, c) || is_thread(e->p, c), holds = ptrset_find(&e->touched, c, NULL);
+	bool is = is_moved(e->p, c), holds = ptrset_find(&e->touched, c, NULL);
 	LLVMValueRef at = is || holds ? segment_address(e->p, e->b, c) : NULL;
 
 	if (at != NULL)

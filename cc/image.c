@@ -144,7 +144,7 @@ image_make(struct program *p)
 	for (g = LLVMGetFirstGlobal(p->mod); g; g = LLVMGetNextGlobal(g)) {
 		struct template *t = is_thread(p, g) ? &threads : &variables;
 
-		if (LLVMIsDeclaration(g) || (!is_virtual(p, g) && !is_thread(p, g) && !segment_holds(g)))
+		if (LLVMIsDeclaration(g) || (!is_moved(p, g) && !segment_holds(g)))
 			continue;
 		if (LLVMGetAlignment(g) > t->align)
 			t->align = LLVMGetAlignment(g);

@@ -126,7 +126,7 @@ static bool
 holds(struct program *p, LLVMValueRef global, void *arg)
 {
 	(void)arg;
-	return (!is_virtual(p, global) && !is_thread(p, global)); /* stop at the first */
+	return (!is_moved(p, global)); /* stop at the first */
 }
 
 static bool
@@ -169,7 +169,7 @@ call_check(struct program *p, LLVMValueRef call)
 	for (size_t i = 0; i < p->index.n && ok; i++) {
 		const struct var *v = &p->var[i];
 
-		if ((v->fate != FATE_VIRTUAL && v->fate != FATE_THREAD) || !inlineasm_names(text, v->name))
+		if (!var_moves(v) || !inlineasm_names(text, v->name))
 			continue;
 		place = instruction_place(call);
 		complain("%s: asm names the virtual variable %s (%s), whose "
@@ -194,7 +194,7 @@ module_asm_check(const struct program *p)
 	for (size_t i = 0; i < p->index.n && len > 0; i++) {
 		const struct var *v = &p->var[i];
 
-		if ((v->fate != FATE_VIRTUAL && v->fate != FATE_THREAD) || !inlineasm_names(text, v->name))
+		if (!var_moves(v) || !inlineasm_names(text, v->name))
 			continue;
 		complain("asm outside functions names the virtual variable "
 			 "%s (%s); use -fno-virtual=%s",

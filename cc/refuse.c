@@ -131,7 +131,7 @@ refuse_initialiser(struct program *p, struct var *v)
 	hold_walk(p, init, &h);
 	if (v->rebases == 0)
 		return (true);
-	in_set = v->fate == FATE_VIRTUAL || v->fate == FATE_THREAD || (s != NULL && strcmp(s, p->opt->set->section) == 0);
+	in_set = var_moves(v) || (s != NULL && strcmp(s, p->opt->set->section) == 0);
 	if (!in_set) {
 		complain("%s: %s is shared (%s%s%s) but its initialiser holds "
 			 "the address of %s, which is virtual; use -fno-virtual=%s",

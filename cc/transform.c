@@ -73,7 +73,7 @@ thread_locals_localise(struct program *p)
 static bool
 moves(const struct var *v)
 {
-	return ((v->fate == FATE_VIRTUAL || v->fate == FATE_THREAD) && v->value != NULL);
+	return (var_moves(v) && v->value != NULL);
 }
 
 static bool
@@ -197,7 +197,7 @@ instruction_rewrite(struct expander *e, LLVMValueRef inst)
 		LLVMValueRef op = LLVMGetOperand(inst, (unsigned)i);
 
 		if (LLVMIsAConstant(op) && !segment_has(op) &&
-		    (is_virtual(e->p, op) || is_thread(e->p, op) || ptrset_find(&e->touched, op, NULL)) &&
+		    (is_moved(e->p, op) || ptrset_find(&e->touched, op, NULL)) &&
 		    !operand_rewrite(e, inst, (unsigned)i))
 			return (false);
 	}

@@ -248,6 +248,8 @@ void promote(struct program *p);
 struct var *var_of(const struct program *p, LLVMValueRef v);
 bool is_virtual(const struct program *p, LLVMValueRef v);
 bool is_thread(const struct program *p, LLVMValueRef v);
+bool is_moved(const struct program *p, LLVMValueRef v);
+bool var_moves(const struct var *v);
 const char *value_name(LLVMValueRef v);
 bool is_call(LLVMValueRef inst);
 typedef bool (*init_fn)(struct program *p, LLVMValueRef global, void *arg);

@@ -346,11 +346,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_cookie_reply_moves_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_session_of_three_minutes_is_dead, setup, teardown),
 	};
-	int failed;
 
-	net_test_init(1);
-	wg_test_load();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	net_test_fini();
-	return (failed);
+	return (wg_test_run(tests));
 }

@@ -511,11 +511,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(several_lost_segments_cost_no_timer, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thousand_reconnects_leave_nothing, setup, teardown),
 	};
-	int failed;
 
-	net_test_init(1);
-	wg_test_load();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	net_test_fini();
-	return (failed);
+	return (wg_test_run(tests));
 }

@@ -119,11 +119,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_session_that_cannot_be_renewed_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_beyond_the_limit_is_not_opened, setup, teardown),
 	};
-	int failed;
 
-	net_test_init(1);
-	wg_test_load();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	net_test_fini();
-	return (failed);
+	return (wg_test_run(tests));
 }

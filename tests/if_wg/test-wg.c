@@ -439,11 +439,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(the_module_goes_and_comes_with_its_tunnels, setup, teardown),
 		cmocka_unit_test_setup_teardown(roaming_follows_the_peer, setup, teardown),
 	};
-	int failed;
 
-	net_test_init(1);
-	wg_test_load();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	net_test_fini();
-	return (failed);
+	return (wg_test_run(tests));
 }

@@ -269,3 +269,15 @@ time_pass(int64_t ns, int64_t step)
 		wire_run();
 	}
 }
+
+int
+wg_test_run_all(const struct CMUnitTest *tests, size_t n)
+{
+	int failed;
+
+	net_test_init(1);
+	wg_test_load();
+	failed = _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
+	net_test_fini();
+	return (failed);
+}

@@ -38,6 +38,10 @@ extern int64_t clock_step;		/* ns that a reading of the monotonic one takes; 0: 
 
 void wg_test_load(void);
 
+/* What main() of each of them does: the network and the module are there, the tests run, nothing stays. */
+#define wg_test_run(tests) wg_test_run_all(tests, sizeof(tests) / sizeof((tests)[0]))
+int wg_test_run_all(const struct CMUnitTest *tests, size_t n);
+
 /* Two stacks with each other as peers; inner addresses 10.9.0.1 and 10.9.0.2. */
 void nodes_make(struct node n[2], const char *name, unsigned first_port);
 void nodes_destroy(struct node n[2]);
